@@ -11,7 +11,7 @@
  *     const struct {
  *             enum picket_limits limits;
  *             struct picket_event event;
- *     } picket_abi __attribute__((section("picket_abi"), used));
+ *     } picket_abi_types __attribute__((section("picket_abi"), used));
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseObjectBtf } from './btf.ts';
