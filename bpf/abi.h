@@ -19,8 +19,8 @@ enum picket_limits {
 	PICKET_MAX_NAME = 255,
 	/* Bytes of a path in an event: PATH_MAX less the closing zero. */
 	PICKET_MAX_PATH = 4095,
-	/* Bytes of a command line's arguments in an event; a longer one is cut and flagged. */
-	PICKET_MAX_ARGS = 4096,
+	/* Bytes of a command line in an event; a longer one is cut and flagged. */
+	PICKET_MAX_ARGS = 8191,
 	/* Rule sets loaded at one time; workloads with equal rules share one. */
 	PICKET_MAX_SETS = 16384,
 	/* Workloads at one time. */
@@ -103,6 +103,7 @@ PICKET_ASSERT_SIZE(picket_set, 96);
 
 enum picket_workload_flags {
 	PICKET_WORKLOAD_HOST_MOUNTS = 1, /* the workload lives in the host's mount namespace (a local workload) */
+	PICKET_WORKLOAD_STARTED = 2,     /* its first program has run: who enters from now on is an exec session */
 };
 
 /* One slot of the workload table. `set` and `generation` change together with one 8-byte store. */
@@ -111,7 +112,7 @@ struct picket_workload {
 	__u32 set;        /* index into the rule sets, 0: none */
 	__u32 generation; /* of the rule set in force */
 	__u32 flags;      /* enum picket_workload_flags */
-	__u32 pad;
+	__u32 mount_namespace; /* of the workload's first program; 0: not known yet */
 };
 PICKET_ASSERT_SIZE(picket_workload, 24);
 
@@ -124,9 +125,7 @@ struct picket_cgroup {
 PICKET_ASSERT_SIZE(picket_cgroup, 16);
 
 enum picket_task_flags {
-	PICKET_TASK_ENTRY = 1,     /* came from outside, has not yet executed a program of the workload */
-	PICKET_TASK_SESSION = 2,   /* descends from an exec session (entered after the workload's first program) */
-	PICKET_TASK_FIRST = 4,     /* belongs to the tree of the workload's first program */
+	PICKET_TASK_ENTRY = 1, /* came from outside, has not yet executed a program of the workload */
 };
 
 /* Task storage: what the kernel side remembers of each task of a workload. Tasks outside have none. */
@@ -136,18 +135,26 @@ struct picket_task {
 	__u32 flags;         /* enum picket_task_flags */
 	__u64 root_start_ns; /* root of the process tree: start, nanoseconds since boot */
 	__u32 root_pid;      /* its pid on the node */
-	__u32 throttle_slot; /* reserved for throttling */
-	__u64 exec_session;  /* 0: none; else the session's id (root_pid << 32 | low half of a counter) */
+	__u32 entry_namespace; /* mount namespace in which the task entered */
+	__u64 exec_session;  /* 0: none; else the time since boot (ns) at which the session's first program started */
 	__u64 exe_hash;      /* of the executable's path at the last exec; 0: unknown */
-	__u64 stash_path[2]; /* dentry and mount of the name operation under way, for the syscall's alert */
+	/* The name operation under way, from the path hook to the end of its system call. */
+	__u64 call_hash;     /* of the path, 0: unresolved or not reached */
+	__u32 call_outcome;  /* what the syscall rules say of it */
+	__u32 call_flags;    /* enum picket_call_flags */
 };
 PICKET_ASSERT_SIZE(picket_task, 64);
 
+enum picket_call_flags {
+	PICKET_CALL_PATH_SENT = 1, /* a PICKET_EVENT_PATH with this path is in the ring */
+};
+
 enum picket_event_kind {
 	PICKET_EVENT_FORK = 1,  /* a new process of a workload */
-	PICKET_EVENT_EXEC = 2,  /* a process of a workload has a new program: strings exe, args, cwd */
+	PICKET_EVENT_EXEC = 2,  /* a process of a workload has a new program: strings path (the program), args, cwd */
 	PICKET_EVENT_EXIT = 3,  /* the last thread of a process has ended */
-	PICKET_EVENT_ALERT = 4, /* a verdict: strings path, args (a program that was to start), cwd */
+	PICKET_EVENT_ALERT = 4, /* a verdict: strings path, args (of a program that was to start), cwd */
+	PICKET_EVENT_PATH = 5,  /* string path: the one that the next alert with this path_hash is about */
 };
 
 enum picket_operation {
@@ -171,7 +178,10 @@ enum picket_backend {
 	PICKET_BACKEND_TRACEPOINT = 2,
 };
 
-/* The fixed part of every ring record; four strings follow without separators: exe, args, cwd, path. */
+/*
+ * The fixed part of every ring record; four strings follow without separators: path, args, cwd, base.
+ * With PICKET_EVENT_PATH_LATE, path is the caller's own string and base the directory that it is relative to.
+ */
 struct picket_event {
 	__u64 seq;     /* per ring, counted when the record is made; a gap is a loss */
 	__u64 time_ns; /* since boot */
@@ -203,14 +213,14 @@ struct picket_event {
 	__u32 backend;   /* enum picket_backend */
 	__s32 result;    /* 0 or a negative errno: what the caller got */
 	__u32 syscall;   /* number */
-	__u32 throttle_slot;
-	__u32 ret_pad;
+	__u32 throttle_slot; /* reserved for throttling: 0 */
+	__u32 pad;
 	__u64 syscall_args[3];
 
-	__u16 exe_length;
-	__u16 args_length; /* arguments after the first, each ended by a zero byte */
-	__u16 cwd_length;
 	__u16 path_length;
+	__u16 args_length; /* the arguments, the first one included, each ended by a zero byte */
+	__u16 cwd_length;
+	__u16 base_length;
 };
 PICKET_ASSERT_SIZE(picket_event, 200);
 
@@ -225,7 +235,7 @@ enum picket_counter {
 	PICKET_COUNT_RING_DENY_LOST,  /* reserve failed: denials and process life */
 	PICKET_COUNT_RING_AUDIT_LOST, /* reserve failed: the rest */
 	PICKET_COUNT_SCRATCH_BUSY,    /* no scratch buffer was free: the object is unresolved */
-	PICKET_COUNT_TASK_STORAGE_FAILED,
+	PICKET_COUNT_TASK_STORAGE_FAILED, /* a task of a workload is not judged: no memory */
 	PICKET_COUNTERS,
 };
 

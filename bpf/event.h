@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Building one ring record: identity of the task, strings, sequence number, reserve failures counted. */
+#ifndef PICKET_EVENT_H
+#define PICKET_EVENT_H
+
+#include "judge.h"
+#include "task.h"
+
+enum { PF_EXITING_TASK = 0x4 };
+
+static __always_inline void event__begin(struct scratch *s, struct task_struct *task, const struct picket_task *record,
+					 enum picket_event_kind kind)
+{
+	struct picket_event *e = &s->event;
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	struct pid *parent_pid = BPF_CORE_READ(parent, group_leader, thread_pid);
+	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
+	__u32 level = BPF_CORE_READ(pid, level);
+	struct upid upid = {};
+
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time_ns = bpf_ktime_get_boot_ns();
+	e->kind = kind;
+	e->workload = record->workload;
+	e->start_ns = task__start(task);
+	e->parent_start_ns = task__start(parent);
+	e->root_start_ns = record->root_start_ns;
+	e->root_pid = record->root_pid;
+	e->exec_session = record->exec_session;
+	e->task_flags = record->flags;
+	e->exe_hash = record->exe_hash;
+	e->pid = BPF_CORE_READ(task, tgid);
+	e->tid = BPF_CORE_READ(task, pid);
+	e->ppid = BPF_CORE_READ(parent, tgid);
+	e->uid = BPF_CORE_READ(task, cred, uid.val);
+	bpf_core_read(&upid, sizeof(upid), &pid->numbers[level]);
+	e->vpid = upid.nr;
+	if (BPF_CORE_READ(parent_pid, level) >= level) { /* else the parent is outside the pid namespace: 0 */
+		bpf_core_read(&upid, sizeof(upid), &parent_pid->numbers[level]);
+		e->vppid = upid.nr;
+	}
+	if (tty)
+		bpf_probe_read_kernel_str(e->tty, sizeof(e->tty), tty->name);
+	if (record->flags & PICKET_TASK_ENTRY)
+		e->flags |= PICKET_EVENT_ENTRY;
+	e->backend = picket_backend;
+}
+
+static __always_inline void event__judgement(struct scratch *s, const struct judgement *j, __u32 operation)
+{
+	struct picket_event *e = &s->event;
+
+	e->path_hash = j->hash;
+	e->set = j->set;
+	e->generation = j->generation;
+	e->outcome = j->outcome;
+	e->category = j->category & 0xff;
+	e->operation = operation;
+	if (!j->hash)
+		e->flags |= PICKET_EVENT_PATH_UNRESOLVED;
+	if (j->audited)
+		e->flags |= PICKET_EVENT_AUDITED;
+}
+
+/* Appends the working directory. Uses the walk buffers: append the object's path first. */
+static __always_inline __u32 event__cwd(struct scratch *s, struct task_struct *task, __u32 offset)
+{
+	struct vfsmount *mnt = BPF_CORE_READ(task, fs, pwd.mnt);
+	struct dentry *dentry = BPF_CORE_READ(task, fs, pwd.dentry);
+
+	if (!dentry || path__walk(s, (__u64)mnt, (__u64)dentry))
+		return 0;
+	return path__text(s, offset);
+}
+
+/* Sends the record with `length` bytes of strings: denials and process life on one ring, the rest on the other. */
+static __always_inline void event__send(struct scratch *s, __u32 length, bool first_class)
+{
+	__u64 size = sizeof(struct picket_event) + length;
+	__u32 ring = first_class ? 0 : 1;
+	__u64 *sequence = bpf_map_lookup_elem(&picket_sequence, &ring);
+	long failed;
+
+	if (sequence)
+		s->event.seq = __sync_fetch_and_add(sequence, 1) + 1;
+	if (size > sizeof(struct picket_event) + SCRATCH_STRINGS)
+		size = sizeof(struct picket_event) + SCRATCH_STRINGS;
+	/* No wake-ups: the agent drains on a timer; one per record costs the traced task microseconds. */
+	if (first_class)
+		failed = bpf_ringbuf_output(&picket_ring_deny, &s->event, size, BPF_RB_NO_WAKEUP);
+	else
+		failed = bpf_ringbuf_output(&picket_ring_audit, &s->event, size, BPF_RB_NO_WAKEUP);
+	if (failed)
+		count(first_class ? PICKET_COUNT_RING_DENY_LOST : PICKET_COUNT_RING_AUDIT_LOST);
+}
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Programs: judged before they start, remembered when they have. */
+#ifndef PICKET_HOOK_EXEC_H
+#define PICKET_HOOK_EXEC_H
+
+#include "event.h"
+#include "registers.h"
+
+enum { MAX_ARGUMENTS = 512, MAX_ARGUMENT = 4096, EXEC_EACCES = 13, SIGNAL_KILL = 9 };
+
+struct argument_context {
+	struct scratch *s;
+	__u64 argv;
+	__u32 offset;
+	__u32 end;
+	__u32 truncated;
+	__u32 failed;
+};
+
+static long exec__argument(__u32 index, struct argument_context *c)
+{
+	__u32 offset = c->offset;
+	__u64 pointer = 0;
+	long length;
+
+	if (bpf_probe_read_user(&pointer, sizeof(pointer), (void *)(c->argv + 8ULL * index))) {
+		c->failed = 1;
+		return 1;
+	}
+	if (!pointer)
+		return 1;
+	if (offset >= c->end || offset >= SCRATCH_STRINGS - MAX_ARGUMENT) {
+		c->truncated = 1;
+		return 1;
+	}
+	length = bpf_probe_read_user_str(&c->s->strings[offset], MAX_ARGUMENT, (void *)pointer);
+	if (length <= 0) {
+		c->failed = 1;
+		return 1;
+	}
+	if (length == MAX_ARGUMENT)
+		c->truncated = 1;
+	c->offset = offset + length;
+	return 0;
+}
+
+/*
+ * Arguments of an exec that has not happened yet, from the caller's own memory, for display only: the kernel has just
+ * copied them, so the pages are there; another thread may change them meanwhile.
+ */
+static __always_inline __u32 exec__caller_arguments(struct scratch *s, struct task_struct *task, __u32 offset)
+{
+	struct argument_context c = { .s = s, .offset = offset, .end = offset + PICKET_MAX_ARGS };
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	c.argv = registers__exec_argv(task, regs);
+	if (!c.argv) {
+		s->event.flags |= PICKET_EVENT_NO_ARGS;
+		return 0;
+	}
+	bpf_loop(MAX_ARGUMENTS, exec__argument, &c, 0);
+	if (c.failed)
+		s->event.flags |= PICKET_EVENT_NO_ARGS;
+	if (c.truncated)
+		s->event.flags |= PICKET_EVENT_ARGS_TRUNCATED;
+	return c.offset < c.end ? c.offset - offset : PICKET_MAX_ARGS;
+}
+
+/* Arguments of a program that has just been set up: the strings lie one after the other in its new memory. */
+static __always_inline __u32 exec__own_arguments(struct scratch *s, struct task_struct *task, __u32 offset)
+{
+	__u64 start = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end), length = end - start;
+
+	if (end <= start || offset >= SCRATCH_STRINGS - PICKET_MAX_ARGS - 1) {
+		s->event.flags |= PICKET_EVENT_NO_ARGS;
+		return 0;
+	}
+	if (length > PICKET_MAX_ARGS) {
+		length = PICKET_MAX_ARGS;
+		s->event.flags |= PICKET_EVENT_ARGS_TRUNCATED;
+	}
+	if (bpf_probe_read_user(&s->strings[offset], length & PICKET_MAX_ARGS, (void *)start)) {
+		s->event.flags |= PICKET_EVENT_NO_ARGS;
+		return 0;
+	}
+	return length & PICKET_MAX_ARGS;
+}
+
+/* Sends the alert about the program last walked. `own`: it has been set up already. */
+static __always_inline void exec__alert(struct scratch *s, struct task_struct *task, const struct picket_task *record,
+					const struct judgement *j, __u32 flags, __s32 result, bool own)
+{
+	bool denied = j->outcome >> PICKET_OUTCOME_SHIFT == PICKET_VERDICT_DENY && !j->audited;
+	__u32 length;
+
+	event__begin(s, task, record, PICKET_EVENT_ALERT);
+	event__judgement(s, j, PICKET_OPERATION_EXEC);
+	s->event.flags |= flags;
+	s->event.result = result;
+	s->event.path_length = length = path__text(s, 0);
+	s->event.args_length = own ? exec__own_arguments(s, task, length) : exec__caller_arguments(s, task, length);
+	length += s->event.args_length;
+	s->event.cwd_length = event__cwd(s, task, length);
+	event__send(s, length + s->event.cwd_length, denied);
+}
+
+SEC("lsm/bprm_check_security")
+int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct picket_task *record = task__record(task);
+	struct picket_workload *workload;
+	struct judgement j = {};
+	struct scratch *s;
+	__u32 verdict, index;
+	struct file *file;
+
+	if (ret || !record)
+		return ret;
+	if (record->flags & PICKET_TASK_ENTRY) {
+		workload = bpf_map_lookup_elem(&picket_workloads, &record->slot);
+		if (!workload || !task__starts_workload(task, record, workload))
+			return 0;
+	}
+	if (!judge__begin(&j, record, PICKET_CATEGORY_PROCESS))
+		return 0;
+	count(PICKET_COUNT_EXEC_JUDGED);
+	file = bprm->file;
+	s = scratch__claim(&index);
+	verdict = judge__object(&j, s, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry),
+				task__access(task, BPF_CORE_READ(file, f_inode)), false);
+	if (verdict >= PICKET_VERDICT_ALERT) {
+		ret = verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0;
+		count(ret ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
+		if (s)
+			exec__alert(s, task, record, &j, 0, ret, false);
+	}
+	if (s)
+		scratch__release(s);
+	return ret;
+}
+
+/*
+ * A program has been set up and has not run an instruction yet. Remembers it, tells the agent, and in the tracepoint
+ * backend judges it: SIGKILL here ends the process before it starts.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct picket_task *record = task__record(task);
+	struct judgement j = {}, on_open = {};
+	struct picket_workload *workload;
+	__u32 verdict, index, length, access;
+	struct dentry *dentry;
+	struct vfsmount *mnt;
+	struct scratch *s;
+	struct file *file;
+	bool entry;
+
+	if (!record)
+		return 0;
+	workload = bpf_map_lookup_elem(&picket_workloads, &record->slot);
+	entry = record->flags & PICKET_TASK_ENTRY;
+	if (entry && (!workload || !task__starts_workload(task, record, workload)))
+		return 0;
+	file = bprm->file;
+	mnt = BPF_CORE_READ(file, f_path.mnt);
+	dentry = BPF_CORE_READ(file, f_path.dentry);
+	access = task__access(task, BPF_CORE_READ(file, f_inode));
+	s = scratch__claim(&index);
+
+	if (entry && workload) {
+		record->root_start_ns = task__start(task);
+		record->root_pid = BPF_CORE_READ(task, tgid);
+		if (workload->flags & PICKET_WORKLOAD_STARTED)
+			record->exec_session = bpf_ktime_get_boot_ns();
+	}
+	if (picket_backend == PICKET_BACKEND_TRACEPOINT) {
+		if (judge__begin(&j, record, PICKET_CATEGORY_PROCESS)) {
+			count(PICKET_COUNT_EXEC_JUDGED);
+			verdict = judge__object(&j, s, mnt, dentry, access, false);
+			if (verdict == PICKET_VERDICT_DENY)
+				bpf_send_signal(SIGNAL_KILL);
+			if (verdict >= PICKET_VERDICT_ALERT) {
+				count(verdict == PICKET_VERDICT_DENY ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
+				if (s)
+					exec__alert(s, task, record, &j, verdict == PICKET_VERDICT_DENY ? PICKET_EVENT_KILLED : 0,
+						    verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0, true);
+			}
+		}
+		/* The kernel opened the program: a file rule that blocks it acts on it as well (8.2). */
+		if (judge__begin(&on_open, record, PICKET_CATEGORY_FILE) &&
+		    judge__object(&on_open, s, mnt, dentry, access, true) == PICKET_VERDICT_DENY) {
+			bpf_send_signal(SIGNAL_KILL);
+			count(PICKET_COUNT_DENIED);
+			if (s) {
+				event__begin(s, task, record, PICKET_EVENT_ALERT);
+				event__judgement(s, &on_open, PICKET_OPERATION_OPEN);
+				s->event.flags |= PICKET_EVENT_KILLED;
+				s->event.result = -EXEC_EACCES;
+				s->event.path_length = length = path__text(s, 0);
+				s->event.cwd_length = event__cwd(s, task, length);
+				event__send(s, length + s->event.cwd_length, true);
+			}
+		}
+	}
+	if (entry && workload) {
+		record->flags &= ~PICKET_TASK_ENTRY;
+		if (!(workload->flags & PICKET_WORKLOAD_STARTED)) {
+			workload->mount_namespace = task__mount_namespace(task);
+			__sync_fetch_and_or(&workload->flags, PICKET_WORKLOAD_STARTED);
+		}
+	}
+	record->exe_hash = 0;
+	if (!s)
+		return 0;
+	if (path__walk(s, (__u64)mnt, (__u64)dentry) == 0)
+		record->exe_hash = path__hash(s);
+	event__begin(s, task, record, PICKET_EVENT_EXEC);
+	s->event.path_hash = record->exe_hash;
+	if (!record->exe_hash)
+		s->event.flags |= PICKET_EVENT_PATH_UNRESOLVED;
+	s->event.path_length = length = path__text(s, 0);
+	s->event.args_length = exec__own_arguments(s, task, length);
+	length += s->event.args_length;
+	s->event.cwd_length = event__cwd(s, task, length);
+	event__send(s, length + s->event.cwd_length, true);
+	scratch__release(s);
+	return 0;
+}
+
+#endif

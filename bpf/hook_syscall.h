@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * System call rules (audit only), reported when the call returns success, EPERM or EACCES.
+ *
+ * LSM backend: the path hook below the call knows the path the kernel resolved; it judges and sends the path ahead, and
+ * the end of the call sends the alert. Attached to single calls, so others pay nothing.
+ * Tracepoint backend: one hook at the end of every call, which also judges opens. The path of a name operation is the
+ * caller's own string there; the agent resolves it (PICKET_EVENT_PATH_LATE).
+ */
+#ifndef PICKET_HOOK_SYSCALL_H
+#define PICKET_HOOK_SYSCALL_H
+
+#include "hook_open.h"
+
+enum { SYSCALL_EPERM = 1, SYSCALL_EACCES = 13, AT_CURRENT = -100, NAME_IN_CALL = 4095 };
+
+static __always_inline bool syscall__named(const struct judgement *j, __u32 number)
+{
+	struct picket_set *set = bpf_map_lookup_elem(&picket_sets, &j->set);
+
+	return set && number < 512 && set->syscalls[(number >> 6) & 7] & (1ULL << (number & 63));
+}
+
+static __always_inline bool syscall__reported(long ret)
+{
+	return ret >= 0 || ret == -SYSCALL_EPERM || ret == -SYSCALL_EACCES;
+}
+
+/* What the rules for a call say when they name no path. */
+static __always_inline __u32 syscall__without_path(const struct judgement *j, __u32 number)
+{
+	struct picket_rule_key key = { .hash = 0, .category = PICKET_CATEGORY_SYSCALL | number << 8 };
+	void *rules = bpf_map_lookup_elem(&picket_rules, &j->set);
+	struct picket_rule *rule = rules ? bpf_map_lookup_elem(rules, &key) : NULL;
+
+	return rule ? rule->exact[0] : PICKET_OUTCOME_NONE;
+}
+
+/* The path hook of a name operation: number is the call that a rule may name. */
+static __always_inline void syscall__path(const struct path *dir, struct dentry *dentry, bool directory)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct picket_task *record = task__record(task);
+	__u32 number, index, length;
+	struct judge_path c = {};
+	struct judgement j = {};
+	struct picket_set *set;
+	struct scratch *s;
+
+	if (!record || record->flags & PICKET_TASK_ENTRY)
+		return;
+	number = registers__number(task, BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), orig_ax));
+	record->call_hash = 0;
+	record->call_outcome = PICKET_OUTCOME_NONE;
+	record->call_flags = 0;
+	if (!judge__begin(&j, record, PICKET_CATEGORY_SYSCALL | number << 8) || !syscall__named(&j, number))
+		return;
+	set = bpf_map_lookup_elem(&picket_sets, &j.set);
+	s = scratch__claim(&index);
+	if (!s || !set)
+		return;
+	if (path__walk(s, (__u64)BPF_CORE_READ(dir, mnt), (__u64)dentry) == 0) {
+		c.set = j.set;
+		c.depths = set->depths[PICKET_CATEGORY_SYSCALL];
+		c.key_category = j.category;
+		judge__path(s, &c);
+		record->call_hash = c.hash;
+		record->call_outcome = c.outcome;
+		if (c.outcome == PICKET_OUTCOME_NONE)
+			c.outcome = syscall__without_path(&j, number);
+		if (c.outcome != PICKET_OUTCOME_NONE) {
+			event__begin(s, task, record, PICKET_EVENT_PATH);
+			s->event.path_hash = c.hash;
+			s->event.path_length = length = path__text(s, 0);
+			event__send(s, length, false);
+			record->call_flags = PICKET_CALL_PATH_SENT;
+		}
+	}
+	scratch__release(s);
+}
+
+SEC("fexit/security_path_unlink")
+int BPF_PROG(picket_path_unlink, const struct path *dir, struct dentry *dentry)
+{
+	syscall__path(dir, dentry, false);
+	return 0;
+}
+
+SEC("fexit/security_path_rmdir")
+int BPF_PROG(picket_path_rmdir, const struct path *dir, struct dentry *dentry)
+{
+	syscall__path(dir, dentry, true);
+	return 0;
+}
+
+static __always_inline __u32 syscall__base(struct scratch *s, struct task_struct *task, __s32 fd, __u32 offset)
+{
+	struct file **table, *file = NULL;
+
+	if (fd == AT_CURRENT)
+		return event__cwd(s, task, offset);
+	table = BPF_CORE_READ(task, files, fdt, fd);
+	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), table + (__u32)fd);
+	if (!file || path__walk(s, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(file, f_path.dentry)))
+		return 0;
+	return path__text(s, offset);
+}
+
+/* The end of an unlink, unlinkat or rmdir. */
+static __always_inline void syscall__end(struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct picket_task *record = task__record(task);
+	__u32 number, index, length = 0, outcome;
+	struct judgement j = {};
+	bool late;
+	struct scratch *s;
+	__u64 name, fd;
+	long read;
+
+	if (!record || record->flags & PICKET_TASK_ENTRY)
+		return;
+	number = registers__number(task, BPF_CORE_READ(regs, orig_ax));
+	outcome = record->call_outcome;
+	j.hash = record->call_hash;
+	record->call_hash = 0;
+	record->call_outcome = PICKET_OUTCOME_NONE;
+	record->call_flags = 0;
+	if (!syscall__reported(ret) || !judge__begin(&j, record, PICKET_CATEGORY_SYSCALL | number << 8) ||
+	    !syscall__named(&j, number))
+		return;
+	count(PICKET_COUNT_SYSCALL_JUDGED);
+	late = !j.hash;
+	if (late || outcome == PICKET_OUTCOME_NONE)
+		outcome = syscall__without_path(&j, number);
+	/* Without a resolved path the agent compares it with the rules that name one: always sent. */
+	if (outcome == PICKET_OUTCOME_NONE && !late)
+		return;
+	j.outcome = outcome;
+	s = scratch__claim(&index);
+	if (!s)
+		return;
+	event__begin(s, task, record, PICKET_EVENT_ALERT);
+	event__judgement(s, &j, PICKET_OPERATION_SYSCALL);
+	s->event.syscall = number;
+	s->event.result = ret < 0 ? ret : 0;
+	registers__arguments(task, regs, s->event.syscall_args);
+	if (late) {
+		bool at = number == SYSCALL_UNLINKAT;
+
+		fd = at ? s->event.syscall_args[0] : (__u64)AT_CURRENT;
+		name = at ? s->event.syscall_args[1] : s->event.syscall_args[0];
+		/* In the LSM backend the walk itself was refused: there is no path but this (policy.md 11). */
+		s->event.flags &= ~PICKET_EVENT_PATH_UNRESOLVED;
+		s->event.flags |= PICKET_EVENT_PATH_LATE;
+		if (picket_backend == PICKET_BACKEND_LSM)
+			s->event.flags |= PICKET_EVENT_PATH_UNRESOLVED;
+		read = bpf_probe_read_user_str(s->strings, NAME_IN_CALL + 1, (void *)name);
+		length = read > 0 ? (read - 1) & NAME_IN_CALL : 0;
+		s->event.path_length = length;
+		s->event.cwd_length = event__cwd(s, task, length);
+		length += s->event.cwd_length;
+		s->event.base_length = syscall__base(s, task, (__s32)fd, length);
+		length += s->event.base_length;
+	} else {
+		s->event.cwd_length = length = event__cwd(s, task, 0);
+	}
+	count(PICKET_COUNT_ALERTED);
+	event__send(s, length, false);
+	scratch__release(s);
+}
+
+SEC("fexit/__x64_sys_unlink")
+int BPF_PROG(picket_sys_unlink, struct pt_regs *regs, long ret)
+{
+	syscall__end(regs, ret);
+	return 0;
+}
+
+SEC("fexit/__x64_sys_unlinkat")
+int BPF_PROG(picket_sys_unlinkat, struct pt_regs *regs, long ret)
+{
+	syscall__end(regs, ret);
+	return 0;
+}
+
+SEC("fexit/__x64_sys_rmdir")
+int BPF_PROG(picket_sys_rmdir, struct pt_regs *regs, long ret)
+{
+	syscall__end(regs, ret);
+	return 0;
+}
+
+/* The 32-bit entry points of the same calls. */
+SEC("fexit/__ia32_sys_unlink")
+int BPF_PROG(picket_ia32_unlink, struct pt_regs *regs, long ret)
+{
+	syscall__end(regs, ret);
+	return 0;
+}
+
+SEC("fexit/__ia32_sys_unlinkat")
+int BPF_PROG(picket_ia32_unlinkat, struct pt_regs *regs, long ret)
+{
+	syscall__end(regs, ret);
+	return 0;
+}
+
+SEC("fexit/__ia32_sys_rmdir")
+int BPF_PROG(picket_ia32_rmdir, struct pt_regs *regs, long ret)
+{
+	syscall__end(regs, ret);
+	return 0;
+}
+
+/* Tracepoint backend: the file behind the descriptor that an open has just returned. */
+static __always_inline void syscall__opened(struct task_struct *task, struct picket_task *record, long fd)
+{
+	struct file **table = BPF_CORE_READ(task, files, fdt, fd), *file = NULL;
+
+	if (fd < 0 || fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return;
+	bpf_probe_read_kernel(&file, sizeof(file), table + (__u32)fd);
+	if (file && open__judge(task, record, file, PICKET_EVENT_KILLED))
+		bpf_send_signal(SIGNAL_KILL);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(picket_sys_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct picket_task *record = task__record(task);
+
+	if (!record)
+		return 0;
+	switch (registers__number(task, BPF_CORE_READ(regs, orig_ax))) {
+	case SYSCALL_OPEN:
+	case SYSCALL_CREAT:
+	case SYSCALL_OPENAT:
+	case SYSCALL_OPENAT2:
+	case SYSCALL_OPEN_BY_HANDLE_AT:
+		syscall__opened(task, record, ret);
+		break;
+	case SYSCALL_UNLINK:
+	case SYSCALL_UNLINKAT:
+	case SYSCALL_RMDIR:
+		syscall__end(regs, ret);
+		break;
+	}
+	return 0;
+}
+
+#endif

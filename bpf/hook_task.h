@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Membership and process life: cgroups, entry, fork, exit, and the sweep over tasks that were there before. */
+#ifndef PICKET_HOOK_TASK_H
+#define PICKET_HOOK_TASK_H
+
+#include "event.h"
+
+/* A new cgroup belongs to its parent's workload. */
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(picket_cgroup_mkdir, struct cgroup *cgroup, const char *path)
+{
+	struct cgroup *parent = (void *)BPF_CORE_READ(cgroup, self.parent) - bpf_core_field_offset(struct cgroup, self);
+	__u64 id = BPF_CORE_READ(cgroup, kn, id), parent_id;
+	struct picket_cgroup *known;
+
+	if (!BPF_CORE_READ(cgroup, self.parent))
+		return 0;
+	parent_id = BPF_CORE_READ(parent, kn, id);
+	known = bpf_map_lookup_elem(&picket_cgroups, &parent_id);
+	if (known)
+		bpf_map_update_elem(&picket_cgroups, &id, known, BPF_ANY);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(picket_cgroup_rmdir, struct cgroup *cgroup, const char *path)
+{
+	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+
+	bpf_map_delete_elem(&picket_cgroups, &id);
+	return 0;
+}
+
+/*
+ * A process was moved. Into a workload: it becomes an entry task. Moved by itself or its kin, it stays what it was:
+ * leaving the cgroup is no way out of the rules.
+ */
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(picket_cgroup_attach, struct cgroup *destination, const char *path, struct task_struct *task, bool group)
+{
+	__u64 id = task__cgroup(task); /* not the destination's, which may be of a v1 hierarchy */
+	struct picket_cgroup *cgroup = bpf_map_lookup_elem(&picket_cgroups, &id);
+	struct picket_task *record = bpf_task_storage_get(&picket_tasks, task, 0, 0), *mover;
+
+	if (record) {
+		if (cgroup && cgroup->workload == record->workload)
+			return 0;
+		mover = task__record(bpf_get_current_task_btf());
+		if (mover && mover->workload == record->workload)
+			return 0;
+		if (!cgroup) {
+			bpf_task_storage_delete(&picket_tasks, task);
+			return 0;
+		}
+	}
+	if (cgroup)
+		task__enter(task, cgroup);
+	return 0;
+}
+
+static __always_inline void task__inherit(struct task_struct *child, const struct picket_task *parent)
+{
+	struct picket_task *record = bpf_task_storage_get(&picket_tasks, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!record) {
+		count(PICKET_COUNT_TASK_STORAGE_FAILED);
+		return;
+	}
+	*record = *parent;
+	record->call_hash = 0;
+	record->call_outcome = 0;
+	record->call_flags = 0;
+}
+
+/* LSM backend: before the task can run, and also for io_uring workers, which no fork tracepoint announces. */
+SEC("lsm/task_alloc")
+int BPF_PROG(picket_task_alloc, struct task_struct *task, unsigned long clone_flags, int ret)
+{
+	struct picket_task *record = task__record(bpf_get_current_task_btf());
+
+	if (record)
+		task__inherit(task, record);
+	return ret;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(picket_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct picket_task *record = bpf_task_storage_get(&picket_tasks, child, 0, 0), *from;
+	struct picket_cgroup *cgroup;
+	struct scratch *s;
+	__u32 index;
+	__u64 id;
+
+	if (!record) {
+		from = task__record(parent);
+		if (from) {
+			task__inherit(child, from);
+		} else { /* CLONE_INTO_CGROUP starts it inside */
+			id = task__cgroup(child);
+			cgroup = bpf_map_lookup_elem(&picket_cgroups, &id);
+			if (!cgroup)
+				return 0;
+			task__enter(child, cgroup);
+		}
+		record = bpf_task_storage_get(&picket_tasks, child, 0, 0);
+		if (!record)
+			return 0;
+	}
+	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+		return 0; /* a thread */
+	s = scratch__claim(&index);
+	if (!s)
+		return 0;
+	event__begin(s, child, record, PICKET_EVENT_FORK);
+	event__send(s, 0, true);
+	scratch__release(s);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(picket_exit, struct task_struct *task)
+{
+	struct picket_task *record = task__record(task);
+	struct scratch *s;
+	__u32 index;
+
+	if (!record || BPF_CORE_READ(task, signal, live.counter) != 0)
+		return 0;
+	s = scratch__claim(&index);
+	if (!s)
+		return 0;
+	event__begin(s, task, record, PICKET_EVENT_EXIT);
+	event__send(s, 0, true);
+	scratch__release(s);
+	return 0;
+}
+
+enum { MAX_ANCESTORS = 32 };
+
+/*
+ * Run by the agent after it registered a workload whose cgroup already holds tasks: these are under way, so they are
+ * no entry tasks. Root of the tree: the topmost ancestor in the same workload.
+ */
+SEC("iter/task")
+int picket_sweep(struct bpf_iter__task *context)
+{
+	struct task_struct *task = context->task, *root, *parent;
+	struct picket_cgroup *cgroup, *above;
+	struct picket_task *record;
+	__u64 id;
+
+	if (!task)
+		return 0;
+	id = task__cgroup(task);
+	cgroup = bpf_map_lookup_elem(&picket_cgroups, &id);
+	if (!cgroup)
+		return 0;
+	record = bpf_task_storage_get(&picket_tasks, task, 0, 0);
+	if (record && record->workload == cgroup->workload)
+		return 0;
+	record = bpf_task_storage_get(&picket_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!record) {
+		count(PICKET_COUNT_TASK_STORAGE_FAILED);
+		return 0;
+	}
+	__builtin_memset(record, 0, sizeof(*record));
+	root = task;
+	for (int i = 0; i < MAX_ANCESTORS; i++) {
+		parent = BPF_CORE_READ(root, real_parent);
+		id = task__cgroup(parent);
+		above = bpf_map_lookup_elem(&picket_cgroups, &id);
+		if (!above || above->workload != cgroup->workload)
+			break;
+		root = parent;
+	}
+	record->root_start_ns = task__start(root);
+	record->root_pid = BPF_CORE_READ(root, tgid);
+	record->slot = cgroup->slot;
+	record->workload = cgroup->workload; /* last: other hooks read the record meanwhile */
+	return 0;
+}
+
+#endif

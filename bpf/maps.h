@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* All state of the kernel side. Sizes that depend on the machine are set by the agent before loading. */
+#ifndef PICKET_MAPS_H
+#define PICKET_MAPS_H
+
+#include "abi.h"
+
+/* Set by the agent before loading; the verifier sees constants. */
+const volatile __u32 picket_backend = PICKET_BACKEND_LSM;
+/* Secret multipliers of the path hash: bytes inside one component, components of a path (path.h). */
+const volatile __u64 picket_hash_name = 1;
+const volatile __u64 picket_hash_path = 1;
+/* Scratch buffers: this many per CPU. */
+enum { SCRATCH_PER_CPU = 4 };
+const volatile __u32 picket_cpus = 1;
+
+enum { SCRATCH_STRINGS = 24576 };
+
+/*
+ * Working memory of one decision. It is claimed, not per-CPU: a preempted hook keeps its buffer while another task
+ * runs the same hook on the same CPU (LSM programs may be preempted from 6.2 on).
+ */
+struct scratch {
+	__u32 busy;
+	__u32 count;                              /* steps of the walk, leaf first */
+	__u64 hashes[PICKET_MAX_COMPONENTS];      /* of each component; 0: the step crossed a mount */
+	__u64 dentries[PICKET_MAX_COMPONENTS];
+	char name[PICKET_MAX_NAME + 9];           /* the hash reads eight bytes at a time */
+	struct picket_event event;
+	char strings[SCRATCH_STRINGS];            /* follows event without a gap: both leave in one record */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCRATCH_PER_CPU); /* x CPUs, by the agent */
+	__type(key, __u32);
+	__type(value, struct scratch);
+} picket_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct picket_task);
+} picket_tasks SEC(".maps");
+
+/* cgroup v2 id -> workload; children inherit at cgroup_mkdir. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4 * PICKET_MAX_WORKLOADS);
+	__type(key, __u64);
+	__type(value, struct picket_cgroup);
+} picket_cgroups SEC(".maps");
+
+/* Mapped by the agent, which changes (set, generation) of a slot with one 8-byte store. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PICKET_MAX_WORKLOADS);
+	__type(key, __u32);
+	__type(value, struct picket_workload);
+} picket_workloads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PICKET_MAX_SETS);
+	__type(key, __u32);
+	__type(value, struct picket_set);
+} picket_sets SEC(".maps");
+
+struct rules_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(struct picket_rule_key)); /* clang leaves the types of inner maps out of the BTF */
+	__uint(value_size, sizeof(struct picket_rule));
+};
+
+/* Rules of set i. Inner maps are as large as their set; an update waits for running programs (synchronize_rcu). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, PICKET_MAX_SETS);
+	__type(key, __u32);
+	__array(values, struct rules_map);
+} picket_rules SEC(".maps");
+
+/* Denials and process life. Sizes are the agent's to change. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 * 1024 * 1024);
+} picket_ring_deny SEC(".maps");
+
+/* All other alerts: noise here never displaces a denial. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 * 1024 * 1024);
+} picket_ring_audit SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u64);
+} picket_sequence SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PICKET_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} picket_counters SEC(".maps");
+
+static __always_inline void count(__u32 which)
+{
+	__u64 *value = bpf_map_lookup_elem(&picket_counters, &which);
+
+	if (value)
+		(*value)++;
+}
+
+/* Claims a scratch buffer; NULL when all are taken: the caller treats its object as unresolved. */
+static __always_inline struct scratch *scratch__claim(__u32 *index)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	for (int i = 0; i < SCRATCH_PER_CPU; i++) {
+		struct scratch *s;
+
+		*index = cpu + i * picket_cpus;
+		s = bpf_map_lookup_elem(&picket_scratch, index);
+		if (s && __sync_val_compare_and_swap(&s->busy, 0, 1) == 0)
+			return s;
+	}
+	count(PICKET_COUNT_SCRATCH_BUSY);
+	return NULL;
+}
+
+static __always_inline void scratch__release(struct scratch *s)
+{
+	__sync_lock_test_and_set(&s->busy, 0);
+}
+
+#endif
