@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import type { KernelImage } from './image.ts';
+
+interface Machine {
+  kernel: KernelImage;
+  initramfs: string;
+  icount?: boolean;
+  memoryMiB?: number;
+  share: string;
+  /** Path of a socket by its name. */
+  path(name: string): string;
+}
+
+/** The command line of QEMU for a guest: software emulation (KVM is not asked for), two virtiofs shares, user network, one virtio serial port. */
+export function qemuArguments({ kernel, initramfs, icount, memoryMiB = 3072, share, path }: Machine): string[] {
+  const processor = icount
+    ? ['-accel', 'tcg', '-icount', 'shift=1,sleep=off', '-smp', '1']
+    : ['-accel', 'tcg,thread=multi,tb-size=512', '-smp', '2'];
+  const runner = join(import.meta.dirname, 'runner.sh');
+  const fileSystem = (tag: string) => [
+    ...['-chardev', `socket,id=${tag},path=${path(`${tag}.sock`)}`],
+    ...['-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag},queue-size=1024`],
+  ];
+  return [
+    ...processor,
+    ...['-m', String(memoryMiB), '-cpu', 'max'],
+    ...['-kernel', kernel.vmlinuz, '-initrd', initramfs],
+    // virtiofsd serves out of the guest's memory, so that must be shareable
+    ...['-object', `memory-backend-memfd,id=memory,size=${memoryMiB}M,share=on`, '-numa', 'node,memdev=memory'],
+    ...fileSystem('root'),
+    ...fileSystem('share'),
+    ...['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile='],
+    ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=channel,path=${path('channel.sock')}`],
+    ...['-device', 'virtserialport,chardev=channel'],
+    '-append',
+    [
+      'console=ttyS0 quiet panic=-1 net.ifnames=0 lsm=landlock,lockdown,yama,bpf',
+      `picket.runner=${runner} picket.modules=${kernel.modulesRoot} picket.share=${share}`,
+    ].join(' '),
+    ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio'],
+  ];
+}
