@@ -1,0 +1,140 @@
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  Parser,
+  visit,
+} from 'yaml';
+import type { Position } from './diagnostic.ts';
+import { type FieldPath, printable } from './field.ts';
+import type { Locate } from './report.ts';
+
+/** Bounds of one policy file. */
+export const fileLimits = { bytes: 8 * 1024 * 1024, documents: 1000, aliases: 100 } as const;
+
+/** One YAML document: its value with a way back to lines and columns, or what is wrong with it. */
+export type YamlDocument =
+  | { kind: 'value'; value: unknown; start: Position; locate: Locate }
+  | { kind: 'broken'; start: Position; problems: { message: string; position: Position }[] };
+
+/**
+ * Takes a text apart into its YAML documents; empty ones are left out. A broken document leaves the others whole.
+ * Bounded in bytes, documents, nesting and alias expansion: what exceeds a bound comes back as broken.
+ */
+export function readDocuments(text: string, file: string): YamlDocument[] {
+  const lines = new LineCounter();
+  const position = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  const broken = (offset: number, message: string): YamlDocument => {
+    const start = position(offset);
+    return { kind: 'broken', start, problems: [{ message, position: start }] };
+  };
+  lines.addNewLine(0);
+  if (Buffer.byteLength(text) > fileLimits.bytes)
+    return [broken(0, `found ${Buffer.byteLength(text)} bytes; allowed: at most ${fileLimits.bytes}`)];
+
+  const documents: YamlDocument[] = [];
+  for (const tokens of documentTokens(text, lines)) {
+    const start = tokens.find((token) => token.type === 'document')?.offset ?? tokens[0]?.offset ?? 0;
+    if (documents.length === fileLimits.documents) {
+      documents.push(broken(start, `found more documents; allowed: at most ${fileLimits.documents} in one file`));
+      break;
+    }
+    try {
+      for (const document of new Composer({ uniqueKeys: false, stringKeys: true, merge: false }).compose(tokens))
+        documents.push(...readDocument(document, position));
+    } catch (error) {
+      // Nesting deeper than the stack of the YAML reader.
+      documents.push(
+        broken(
+          start,
+          error instanceof RangeError ? 'found a document nested too deep' : `found ${(error as Error).message}`,
+        ),
+      );
+    }
+  }
+  return documents;
+}
+
+/** Groups the parser's tokens so that each group composes to one document on its own. */
+function* documentTokens(text: string, lines: LineCounter): Generator<CST.Token[]> {
+  let group: CST.Token[] = [];
+  for (const token of new Parser(lines.addNewLine).parse(text)) {
+    const full = group.some((earlier) => earlier.type === 'document');
+    if (full && (token.type === 'document' || token.type === 'directive')) {
+      yield group;
+      group = [];
+    }
+    if (token.type !== 'comment' && token.type !== 'space' && token.type !== 'newline') group.push(token);
+  }
+  if (group.length > 0) yield group;
+}
+
+function readDocument(document: Document.Parsed, position: (offset: number) => Position): YamlDocument[] {
+  const start = position(document.contents?.range[0] ?? document.range[0]);
+  const problems = [
+    ...document.errors.map(({ message, pos }) => ({
+      message: `found a YAML error: ${message}`,
+      position: position(pos[0]),
+    })),
+    ...duplicateKeys(document, position),
+  ];
+  if (problems.length > 0) return [{ kind: 'broken', start, problems: problems.slice(0, 10) }];
+  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return [];
+  const value: unknown = document.toJS({ maxAliasCount: fileLimits.aliases });
+  return [{ kind: 'value', value, start, locate: (path, what) => locate(document, path, what, position) }];
+}
+
+/** The reader's own check compares every pair of keys of a map; a set does it in one pass. */
+function duplicateKeys(
+  document: Document.Parsed,
+  position: (offset: number) => Position,
+): { message: string; position: Position }[] {
+  const problems: { message: string; position: Position }[] = [];
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value))
+          problems.push({
+            message: `found the key ${printable(key.value)} twice in one map`,
+            position: position(key.range?.[0] ?? 0),
+          });
+        seen.add(key.value);
+      }
+    },
+  });
+  return problems;
+}
+
+/** Walks to the field; ends at the last part that exists. */
+function locate(
+  document: Document.Parsed,
+  path: FieldPath,
+  what: 'value' | 'key' | undefined,
+  position: (offset: number) => Position,
+): Position | undefined {
+  let node: Node | null | undefined = document.contents;
+  let offset = node?.range?.[0];
+  for (const [i, part] of path.entries()) {
+    if (isAlias(node)) node = node.resolve(document);
+    let next: unknown;
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && key.value === part);
+      next = what === 'key' && i === path.length - 1 ? pair?.key : (pair?.value ?? pair?.key);
+    } else if (isSeq(node) && typeof part === 'number') next = node.items[part];
+    if (typeof next !== 'object' || next === null) break;
+    node = next as Node;
+    offset = node.range?.[0] ?? offset;
+  }
+  return offset === undefined ? undefined : position(offset);
+}

@@ -1,0 +1,135 @@
+import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { components } from './path.ts';
+import { pathBytes, pathFromBytes } from './pathname.ts';
+
+/** What stands at a path below a root: a symbolic link with its target, something else, or nothing. */
+export type Entry = { kind: 'link'; target: string } | { kind: 'other' } | { kind: 'missing' };
+
+/** Reads one entry; the path is absolute, seen from the root, and its parents are no links. */
+export type ReadEntry = (path: string) => Entry;
+
+/** A link that was followed, and what it said then: when it changes, the rules must be resolved again. */
+export interface FollowedLink {
+  path: string;
+  target: string;
+}
+
+/** The spellings in which a rule's path is compared, the one as written first; no repeats. */
+export interface Resolution {
+  spellings: readonly string[];
+  links: readonly FollowedLink[];
+  /** The path, or a tail of it, does not exist now. */
+  missing: boolean;
+}
+
+/** The kernel's own limit (MAXSYMLINKS); behind more links than this nothing can be opened. */
+const maxLinks = 40;
+const maxPathLength = 4095;
+
+/**
+ * Resolves one rule path (policy language, 6.2) against a root that `read` knows. Spellings: as written; with all links
+ * followed; and, so that a rule on a link keeps the link itself from being replaced where its directory is reached
+ * through another link, the resolved directory with the last name as written.
+ *
+ * An absolute target starts again at the root and `..` never leaves it. When a tail is missing, the part that exists is
+ * resolved and the rest appended.
+ */
+export function resolvePath(written: string, read: ReadEntry): Resolution {
+  const links: FollowedLink[] = [];
+  const names = components(written);
+  const last = names.pop();
+  if (last === undefined) return { spellings: ['/'], links, missing: false };
+  const parent = follow([], names, read, links);
+  const resolved = parent && follow(parent.path, [last], read, links, parent.missing);
+  if (!parent || !resolved) return { spellings: [written], links, missing: true };
+  const spellings = [written, join([...parent.path, last]), join(resolved.path)];
+  return {
+    spellings: [...new Set(spellings)].filter((path) => path.length <= maxPathLength),
+    links,
+    missing: resolved.missing,
+  };
+}
+
+interface Followed {
+  path: string[];
+  missing: boolean;
+}
+
+/** Undefined when there are too many links. */
+function follow(
+  from: readonly string[],
+  names: readonly string[],
+  read: ReadEntry,
+  links: FollowedLink[],
+  missing = false,
+): Followed | undefined {
+  let path = [...from];
+  const todo = [...names].reverse();
+  let gone = missing;
+  for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
+    if (name === '' || name === '.') continue;
+    if (name === '..') {
+      path.pop();
+      continue;
+    }
+    const here = join([...path, name]);
+    const entry: Entry = gone ? { kind: 'missing' } : read(here);
+    if (entry.kind !== 'link') {
+      gone ||= entry.kind === 'missing';
+      path.push(name);
+      continue;
+    }
+    links.push({ path: here, target: entry.target });
+    if (links.length > maxLinks) return undefined;
+    if (entry.target.startsWith('/')) path = [];
+    todo.push(...entry.target.split('/').reverse());
+  }
+  return { path, missing: gone };
+}
+
+function join(names: readonly string[]): string {
+  return `/${names.join('/')}`;
+}
+
+/** A workload's root directory, held open. */
+export interface WorkloadRoot extends Disposable {
+  read: ReadEntry;
+}
+
+/**
+ * Opens a root such as `/proc/PID/root`; it stays the same directory when the process ends meanwhile. Only `readlink` is
+ * called below it, on names whose parents were seen to be no links: a workload that swaps one in at that moment can
+ * make us see a wrong target, nothing else. Each entry is read once: open anew each time that rules are resolved.
+ * Throws the system's error when the root cannot be opened.
+ */
+export function openRoot(root: string): WorkloadRoot {
+  const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
+  const known = new Map<string, Entry>();
+  let open = true;
+  return {
+    read: (path) => {
+      let entry = known.get(path);
+      if (entry === undefined) {
+        entry = readEntry(pathBytes(`/proc/self/fd/${fd}${path}`));
+        known.set(path, entry);
+      }
+      return entry;
+    },
+    [Symbol.dispose]: () => {
+      if (open) closeSync(fd);
+      open = false;
+    },
+  };
+}
+
+function readEntry(path: Buffer): Entry {
+  try {
+    return { kind: 'link', target: pathFromBytes(readlinkSync(path, 'buffer')) };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return { kind: 'missing' };
+    // EINVAL: no link. Anything else (a FUSE mount that refuses us, a sick disk) must not let the workload keep its
+    // rules from being updated: the path stays as far as it is known.
+    return { kind: 'other' };
+  }
+}

@@ -1,0 +1,45 @@
+import { type FollowedLink, type ReadEntry, resolvePath } from './links.ts';
+import type { Policy, Rule } from './rule.ts';
+
+/** For each rule path all spellings in which it is compared; see resolvePath. */
+export type Spellings = ReadonlyMap<string, readonly string[]>;
+
+/** The spellings of all paths of some policies in one workload. */
+export interface WorkloadSpellings {
+  spellings: Spellings;
+  /** Links to watch: when one is replaced the paths must be resolved again. */
+  links: readonly FollowedLink[];
+  /** Paths that do not exist, wholly or in their tail. */
+  missing: ReadonlySet<string>;
+}
+
+/** Resolves every path of the policies inside the workload whose root `read` knows. */
+export function resolveSpellings(policies: readonly Policy[], read: ReadEntry): WorkloadSpellings {
+  const spellings = new Map<string, readonly string[]>();
+  const links = new Map<string, FollowedLink>();
+  const missing = new Set<string>();
+  for (const policy of policies)
+    for (const rule of policy.rules) {
+      const path = rulePath(rule);
+      if (path === undefined || spellings.has(path)) continue;
+      const resolution = resolvePath(path, read);
+      spellings.set(path, withTerminal(resolution.spellings));
+      for (const link of resolution.links) links.set(link.path, link);
+      if (resolution.missing) missing.add(path);
+    }
+  return { spellings, links: [...links.values()], missing };
+}
+
+/** The path, or directory, that a rule compares with. */
+export function rulePath({ object }: Rule): string | undefined {
+  if (object.kind === 'syscall') return object.target?.path;
+  return object.kind === 'path' || object.kind === 'dir' ? object.path : undefined;
+}
+
+/** A terminal matches rules written as `/pts/N` as well as `/dev/pts/N`. */
+function withTerminal(spellings: readonly string[]): readonly string[] {
+  const terminals = spellings
+    .filter((path) => path === '/pts' || path.startsWith('/pts/'))
+    .map((path) => `/dev${path}`);
+  return terminals.length === 0 ? spellings : [...new Set([...spellings, ...terminals])];
+}

@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+const name = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$/,
+    'letters, digits, "-", "." and "_", beginning and ending with a letter or digit',
+  )
+  .max(253);
+
+/** Bounds follow Kubernetes: a key is a DNS prefix, a slash and a name; all annotations together stay below 256 KiB. */
+function stringMap(maxEntries: number, maxValue: number) {
+  return z
+    .record(z.string().min(1).max(317), z.string().max(maxValue))
+    .refine((map) => Object.keys(map).length <= maxEntries, `at most ${maxEntries} entries`)
+    .default({});
+}
+
+const owner = z.strictObject({
+  ref: z.string().max(253),
+  name: z.string().max(253),
+  namespace: z.string().max(253),
+});
+
+/** A container as whoever found it tells the agent; strict, every string and map bounded. */
+export const workloadSchema = z.strictObject({
+  /** Absolute path of the container's cgroup v2 directory. */
+  cgroup: z
+    .string()
+    .max(4095)
+    .regex(/^\/(?!.*(^|\/)\.\.?(\/|$))[^\0]*$/, 'an absolute path without "." and ".." components'),
+  containerId: z.string().regex(/^[A-Za-z0-9][-A-Za-z0-9_.]{0,127}$/, 'up to 128 letters, digits, "-", "_" and "."'),
+  namespace: name,
+  pod: name,
+  podUid: z.string().min(1).max(64).optional(),
+  container: name,
+  image: z.string().max(1024).optional(),
+  labels: stringMap(512, 1024),
+  annotations: stringMap(1024, 262_144),
+  owner: owner.optional(),
+  namespaceAnnotations: stringMap(1024, 262_144),
+});
+
+/** One container: the unit that policies cover, known by its cgroup. */
+export type WorkloadRecord = z.infer<typeof workloadSchema>;
