@@ -5,13 +5,10 @@
  *     node agent/kernel/generate.ts --check    writes nothing; status 1 when the file is not what the object says
  *     node agent/kernel/generate.ts OBJECT     the same from another object, with or without --check
  *
- * The compiler keeps only types that something uses, and a struct reached through a pointer only by name. Keys and values of maps
- * count as used. For the rest the object holds one unused constant with a member of each, by value:
+ * The compiler keeps only types that something uses: keys and values of maps, types of global variables and what these point to. A type
+ * that is used nowhere else is kept by an unused pointer, which costs no byte in the object's sections:
  *
- *     const struct {
- *             enum picket_limits limits;
- *             struct picket_event event;
- *     } picket_abi_types __attribute__((section("picket_abi"), used));
+ *     const struct picket_event *picket_keep_event __attribute__((unused));
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseObjectBtf } from './btf.ts';

@@ -1,3 +1,5 @@
+import { closeSync, readSync } from 'node:fs';
+import { KernelError } from './error.ts';
 import { call, type Handle } from './libbpf.ts';
 
 /** A program's place on its hook. The program acts until the link is closed or its process ends. */
@@ -12,6 +14,24 @@ export class Link implements Disposable {
 
   get open(): boolean {
     return this.#link !== undefined;
+  }
+
+  /** Of an iterator program: runs it once over everything and returns what it wrote. */
+  iterate(): Buffer {
+    if (this.#link === undefined) throw new KernelError('closed', `program ${this.program} is detached already`);
+    const doing = `running iterator ${this.program}`;
+    const fd = call('bpf_iter_create', doing, call('bpf_link__fd', doing, this.#link));
+    try {
+      const chunks: Buffer[] = [];
+      for (;;) {
+        const chunk = Buffer.alloc(16 * 1024);
+        const bytes = readSync(fd, chunk);
+        if (bytes === 0) return Buffer.concat(chunks);
+        chunks.push(chunk.subarray(0, bytes));
+      }
+    } finally {
+      closeSync(fd);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -58,7 +58,7 @@ function explain(error: KernelError, log: string): KernelError {
   const end = log.lastIndexOf('-- END PROG LOAD LOG --');
   const program = /prog '([^']+)': (?:BPF program load failed|-- BEGIN PROG LOAD LOG --|failed to )/.exec(log)?.[1];
   const about = program === undefined ? '' : ` at program ${program}`;
-  const options = { errno: error.errno, log: log.trimEnd(), cause: error };
+  const options = { errno: error.errno, log: log.trimEnd() };
   if (end < 0) {
     const last = log.trimEnd().split('\n').at(-1) ?? '';
     return new KernelError(

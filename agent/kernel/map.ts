@@ -196,13 +196,18 @@ export class BpfMap implements Disposable {
 /**
  * Makes a map of its own, such as the inner map of a map of maps.
  *
- * `flags`: `mapFlags`. The name is cut to the 15 characters that the kernel keeps.
+ * `flags`: `mapFlags`. `types`: loaded BTF and the numbers of key and value in it, which local storage asks for. The name is cut to the 15 characters that the kernel keeps.
  */
-export function createMap(shape: MapShape): BpfMap {
+export function createMap(shape: MapShape, types?: { fd: number; key: number; value: number }): BpfMap {
   // struct bpf_map_create_opts of libbpf 1.1: size u64, three BTF ids, btf_vmlinux id, inner_map_fd, map_flags, map_extra u64, ...
   const options = new DataView(new ArrayBuffer(48));
   options.setBigUint64(0, 48n, true);
   options.setUint32(28, shape.flags, true);
+  if (types !== undefined) {
+    options.setUint32(8, types.fd, true);
+    options.setUint32(12, types.key, true);
+    options.setUint32(16, types.value, true);
+  }
   const fd = call(
     'bpf_map_create',
     `creating map ${shape.name}`,
@@ -214,11 +219,6 @@ export function createMap(shape: MapShape): BpfMap {
     new Uint8Array(options.buffer),
   );
   return new BpfMap(fd, shape, true);
-}
-
-/** A hash map without elements allocated in advance, as rule sets use it. */
-export function createHashMap(name: string, keyBytes: number, valueBytes: number, maxEntries: number): BpfMap {
-  return createMap({ name, type: mapTypes.hash, keyBytes, valueBytes, maxEntries, flags: mapFlags.noPrealloc });
 }
 
 let cpus: number | undefined;

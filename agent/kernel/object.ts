@@ -1,10 +1,11 @@
 import { parseBtf } from './btf.ts';
 import { Constants } from './constants.ts';
 import { KernelError } from './error.ts';
+import type { KernelHooks } from './hook.ts';
 import { addressOf, call, copyMemory, type Handle } from './libbpf.ts';
 import { Link } from './link.ts';
 import { withLog } from './log.ts';
-import { BpfMap, type MapShape } from './map.ts';
+import { BpfMap, createMap, type MapShape } from './map.ts';
 
 export interface ProgramInfo {
   name: string;
@@ -36,6 +37,7 @@ export class BpfObject implements Disposable {
   readonly #programs = new Map<string, Handle>();
   readonly #mapHandles = new Map<string, Handle>();
   readonly #maps = new Map<string, BpfMap>();
+  readonly #innerShapes = new Map<string, MapShape>();
   readonly #links: Link[] = [];
 
   constructor(file: Uint8Array, name: string) {
@@ -56,7 +58,10 @@ export class BpfObject implements Disposable {
     for (let at: Handle | null = null; ; ) {
       at = call('bpf_object__next_map', doing, object, at);
       if (at === null) break;
-      this.#mapHandles.set(call('bpf_map__name', doing, at), at);
+      const map = call('bpf_map__name', doing, at);
+      this.#mapHandles.set(map, at);
+      const inner = call('bpf_map__inner_map', doing, at); // libbpf forgets it when the outer map is made
+      if (inner !== null) this.#innerShapes.set(map, readShape(map, inner));
     }
     this.constants = new Constants(this.#readBtf(object), (write) => this.#writeConstants(write));
   }
@@ -82,6 +87,13 @@ export class BpfObject implements Disposable {
   setAutoload(program: string, load: boolean): void {
     this.#beforeLoad(`choosing program ${program}`);
     call('bpf_program__set_autoload', `choosing program ${program}`, this.#program(program), load);
+  }
+
+  /** Leaves out the programs whose hook this kernel does not have, and returns their names. */
+  leaveOutUnknown(hooks: KernelHooks): string[] {
+    const unknown = this.programs.filter((program) => !hooks.has(program.section)).map((program) => program.name);
+    for (const program of unknown) this.setAutoload(program, false);
+    return unknown;
   }
 
   /** Whether `attachAll` attaches the program. */
@@ -122,8 +134,7 @@ export class BpfObject implements Disposable {
 
   /** Attaches one loaded program to the hook that its section names. Closing the link, or the object, takes it off again. */
   attach(program: string): Link {
-    if (!this.#loaded) throw new KernelError('failed', `attaching program ${program}: the object is not loaded`);
-    const link = withLog(() => new Link(program, this.#program(program)));
+    const link = this.#link(program);
     this.#links.push(link);
     return link;
   }
@@ -150,19 +161,40 @@ export class BpfObject implements Disposable {
     return map;
   }
 
+  /** A new inner map for a map of maps, shaped as the object's source says, with room for `maxEntries`. The caller closes it. */
+  createInner(outer: string, maxEntries: number): BpfMap {
+    const shape = this.#innerShapes.get(outer);
+    if (shape === undefined)
+      throw new KernelError('bad-object', `map ${outer} is no map of maps with a shape of its own`);
+    return createMap({ ...shape, maxEntries });
+  }
+
+  /** Runs an iterator program (`iter/…`) over everything it iterates, and returns what it wrote. */
+  iterate(program: string): Buffer {
+    using link = this.#link(program);
+    return link.iterate();
+  }
+
+  /** Links first, in the reverse order of their making, then maps, then the object; the rest is closed even when one fails. */
   [Symbol.dispose](): void {
     const object = this.#object;
     if (object === undefined) return;
-    for (const link of this.#links.reverse()) link[Symbol.dispose]();
-    for (const map of this.#maps.values()) map.close();
+    using stack = new DisposableStack();
+    stack.defer(() => call('bpf_object__close', `closing BPF object ${this.name}`, object));
+    for (const map of this.#maps.values()) stack.use(map);
+    for (const link of this.#links) stack.use(link);
     this.#object = undefined;
-    call('bpf_object__close', `closing BPF object ${this.name}`, object);
   }
 
   #open(): Handle {
     if (this.#object === undefined)
       throw new KernelError('closed', `BPF object ${this.name} was used after it was closed`);
     return this.#object;
+  }
+
+  #link(program: string): Link {
+    if (!this.#loaded) throw new KernelError('failed', `attaching program ${program}: the object is not loaded`);
+    return withLog(() => new Link(program, this.#program(program)));
   }
 
   #beforeLoad(tried: string): void {
@@ -181,16 +213,7 @@ export class BpfObject implements Disposable {
   }
 
   #shape(name: string): MapShape {
-    const map = this.#mapHandle(name);
-    const doing = `describing map ${name}`;
-    return {
-      name,
-      type: call('bpf_map__type', doing, map),
-      keyBytes: call('bpf_map__key_size', doing, map),
-      valueBytes: call('bpf_map__value_size', doing, map),
-      maxEntries: call('bpf_map__max_entries', doing, map),
-      flags: call('bpf_map__map_flags', doing, map),
-    };
+    return readShape(name, this.#mapHandle(name));
   }
 
   /** libbpf fills in the offsets of globals while opening; in the ELF file itself they are still zero. */
@@ -216,6 +239,18 @@ export class BpfObject implements Disposable {
 /** Opens a BPF object from the bytes of its ELF file; nothing enters the kernel before `load`. */
 export function openObject(file: Uint8Array, name: string): BpfObject {
   return new BpfObject(file, name);
+}
+
+function readShape(name: string, map: Handle): MapShape {
+  const doing = `describing map ${name}`;
+  return {
+    name,
+    type: call('bpf_map__type', doing, map),
+    keyBytes: call('bpf_map__key_size', doing, map),
+    valueBytes: call('bpf_map__value_size', doing, map),
+    maxEntries: call('bpf_map__max_entries', doing, map),
+    flags: call('bpf_map__map_flags', doing, map),
+  };
 }
 
 function found(handles: ReadonlyMap<string, Handle>, kind: string, name: string): Handle {

@@ -1,0 +1,49 @@
+import type { Backend } from './feature.ts';
+
+/** What becomes of an operation that a rule names. `unseen`: no program looks at it, rules for it have no effect. */
+export type Coverage =
+  | 'prevented'
+  | 'killed before its first instruction'
+  | 'killed after the fact'
+  | 'reported'
+  | 'unseen';
+
+export interface CoveredOperation {
+  operation: string;
+  category: 'process' | 'file' | 'syscall';
+  coverage: Record<Backend, Coverage>;
+}
+
+const unseen = { lsm: 'unseen', tracepoint: 'unseen' } as const;
+
+/**
+ * What each backend does about each operation when a Block (for system calls: Audit) rule names its object. The one place that says
+ * so: doctor prints it, and a hook that is added to bpf/ changes its line here.
+ */
+export const coveredOperations: readonly CoveredOperation[] = [
+  {
+    operation: 'start a program',
+    category: 'process',
+    coverage: { lsm: 'prevented', tracepoint: 'killed before its first instruction' },
+  },
+  {
+    operation: 'open a file or directory',
+    category: 'file',
+    coverage: { lsm: 'prevented', tracepoint: 'killed after the fact' },
+  },
+  { operation: 'write through a descriptor', category: 'file', coverage: unseen },
+  { operation: 'create a file, device or fifo', category: 'file', coverage: unseen },
+  { operation: 'bind a local socket', category: 'file', coverage: unseen },
+  { operation: 'mkdir', category: 'file', coverage: unseen },
+  { operation: 'symlink', category: 'file', coverage: unseen },
+  { operation: 'unlink, rmdir', category: 'file', coverage: unseen },
+  { operation: 'link', category: 'file', coverage: unseen },
+  { operation: 'rename', category: 'file', coverage: unseen },
+  { operation: 'chmod, chown, truncate', category: 'file', coverage: unseen },
+  {
+    operation: 'system calls unlink, unlinkat, rmdir',
+    category: 'syscall',
+    coverage: { lsm: 'reported', tracepoint: 'reported' },
+  },
+  { operation: 'other system calls', category: 'syscall', coverage: unseen },
+];
