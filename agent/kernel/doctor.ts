@@ -49,10 +49,7 @@ export function renderReport({ backend, reason, features }: Report): string {
   return `${lines.join('\n')}\n`;
 }
 
-function renderFeature(
-  { feature, ok, tried, required, found, means, todo }: Feature,
-  backend: Backend | null,
-): string[] {
+function renderFeature({ feature, ok, tried, required, found, means, todo }: Feature): string[] {
   if (!tried) return [`${pc.dim('?  ')} ${feature.padEnd(16)}${found}`];
   const mark = ok ? pc.green('ok ') : required ? pc.red('no ') : pc.yellow('-  ');
   const line = `${mark} ${feature.padEnd(16)}${found}`;
