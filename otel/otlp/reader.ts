@@ -134,7 +134,7 @@ export class Reader {
   content(): Uint8Array {
     const length = this.#length();
     const start = this.#advance(length);
-    return Uint8Array.prototype.slice.call(this.#bytes, start, start + length);
+    return new Uint8Array(this.#bytes.subarray(start, start + length));
   }
 
   /** A trace id (`size` 16) or span id (8) in hex; '' when the sender left it empty, which OTLP allows. */
