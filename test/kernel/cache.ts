@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const MANIFEST = 'manifest.json';
 
@@ -58,18 +58,22 @@ async function isIntact(entry: string): Promise<boolean> {
   return text !== undefined && text === JSON.stringify(fingerprint(entry));
 }
 
-/** SHA-256 of each regular file below `directory`, by relative path, in the order of the names. */
+/** SHA-256 of each regular file below `directory`, by relative path, in the order of the names. Links are not followed. */
 function fingerprint(directory: string): Record<string, string> {
   const sums: Record<string, string> = {};
-  const entries = readdirSync(directory, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
-    .filter((path) => path !== MANIFEST)
-    .sort();
-  for (const path of entries) {
-    sums[path] = createHash('sha256')
-      .update(readFileSync(join(directory, path)))
-      .digest('hex');
-  }
+  const walk = (folder: string): void => {
+    const entries = readdirSync(join(directory, folder), { withFileTypes: true });
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const entry of entries) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) walk(path);
+      else if (entry.isFile() && path !== MANIFEST) sums[path] = sha256(join(directory, path));
+    }
+  };
+  walk('');
   return sums;
+}
+
+function sha256(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
 }

@@ -52,14 +52,17 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   mkdirSync(share);
 
   const channel = stack.use(await listen(path('channel.sock')));
-  const daemon = async (name: string, source: string, cache: string): Promise<Child> =>
-    stack.use(
+  const daemon = async (name: string, source: string, cache: string): Promise<Child> => {
+    // virtiofsd leaves its pid file behind, named after the socket
+    stack.defer(() => rm(`/run/virtiofsd/${path(name).slice(1).replaceAll('/', '.')}.pid`, { force: true }));
+    return stack.use(
       await startChild(
         '/usr/lib/qemu/virtiofsd',
         [`--socket-path=${path(name)}`, '-o', `source=${source},cache=${cache},sandbox=chroot`],
         path('virtiofsd.log'),
       ),
     );
+  };
   const daemons = [await daemon('root.sock', '/', 'always'), await daemon('share.sock', share, 'auto')];
   const qemu = stack.use(
     await startChild(
