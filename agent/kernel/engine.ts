@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
+import type { HashKey } from '../policy/hash.ts';
 import { KernelError } from './error.ts';
 import { call } from './libbpf.ts';
 import { type BpfMap, possibleCpus } from './map.ts';
@@ -10,14 +10,10 @@ import { RingReader } from './ring.ts';
 
 export type Backend = 'lsm' | 'tracepoint';
 
-/** The multipliers of the path hash (bpf/path.h); secret, new with every load. */
-export interface HashKey {
-  name: bigint;
-  path: bigint;
-}
-
 export interface EngineOptions {
   backend: Backend;
+  /** Secret of the path hash, new with every load. */
+  hashKey: HashKey;
   denyRingBytes: number;
   auditRingBytes: number;
 }
@@ -72,7 +68,7 @@ export class Engine implements Disposable {
   /** @throws KernelError when the kernel refuses a program; nothing stays behind then */
   constructor(options: EngineOptions) {
     this.backend = options.backend;
-    this.hashKey = { name: randomMultiplier(), path: randomMultiplier() };
+    this.hashKey = options.hashKey;
     using undo = new DisposableStack();
     const object = undo.use(openObject(readFileSync(objectFile), 'picket'));
     const wanted = new Set(programs[options.backend]);
@@ -133,13 +129,6 @@ export class Engine implements Disposable {
   [Symbol.dispose](): void {
     this.#stack[Symbol.dispose]();
   }
-}
-
-/** In [2^60, 2^61 - 1): large, and below the prime of the path hash. */
-function randomMultiplier(): bigint {
-  const low = randomBytes(8).readBigUInt64LE() & ((1n << 60n) - 1n);
-  const value = (1n << 60n) | low;
-  return value < (1n << 61n) - 1n ? value : value - 2n;
 }
 
 const btfKindFunction = 12;

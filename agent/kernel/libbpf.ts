@@ -233,6 +233,7 @@ function load(): Loaded {
   const libbpf = open('libbpf.so.1', 'install it with: apt-get install libbpf1');
   const libc = open('libc.so.6', 'the agent needs a system with GNU libc');
   loaded = { koffi, libraries: { libbpf, libc }, functions: new Map() };
+  declare('libbpf_set_print')(null); // it would write to standard error by itself
   return loaded;
 }
 

@@ -8,7 +8,8 @@ const printDebug = 2;
 /**
  * Runs something that calls libbpf; when it fails, what libbpf and the verifier wrote meanwhile goes into the error.
  *
- * libbpf is silent otherwise. The callback is taken back before this returns: one that outlives the worker which registered it
+ * libbpf is silent otherwise. Its print function is one for the whole process, so objects are opened, loaded and attached by one thread
+ * (readers of rings and maps may be others). The callback is taken back before this returns: one that outlives the worker which registered it
  * aborts the process at libbpf's next line.
  *
  * @throws KernelError of the call, with `log`; with the code `rejected` when the verifier spoke
@@ -60,7 +61,9 @@ function explain(error: KernelError, log: string): KernelError {
   const about = program === undefined ? '' : ` at program ${program}`;
   const options = { errno: error.errno, log: log.trimEnd() };
   if (end < 0) {
-    const last = log.trimEnd().split('\n').at(-1) ?? '';
+    const lines = log.trimEnd().split('\n');
+    // The last lines only repeat that the object failed; the one that names a program says why.
+    const last = lines.find((line) => /prog '[^']+': failed/.test(line)) ?? lines.at(-1) ?? '';
     return new KernelError(
       error.code,
       `${error.message}${about}; libbpf says: ${last.replace(/^libbpf: /, '')}`,

@@ -151,6 +151,7 @@ export class BpfObject implements Disposable {
 
   /** A map by its name in the source. It belongs to the object and closes with it. */
   map(name: string): BpfMap {
+    this.#open();
     if (!this.#loaded) throw new KernelError('failed', `map ${name} is used before the object is loaded`);
     let map = this.#maps.get(name);
     if (map === undefined) {

@@ -3,27 +3,33 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Why BPF programs cannot be built and loaded here, or undefined: kernel tests say it when they skip. */
-export function missingForKernelTests(): string | undefined {
-  if (process.platform !== 'linux') return 'Linux';
-  if (process.getuid?.() !== 0) return 'root';
-  const clang = spawnSync('clang', ['--print-targets'], { encoding: 'utf8' });
-  if (clang.error !== undefined) return 'clang (apt-get install clang libbpf-dev)';
-  return undefined;
-}
+/** What is missing for building BPF C, or undefined. */
+export const missingClang =
+  spawnSync('clang', ['--version']).error === undefined ? undefined : 'clang (apt-get install clang libbpf-dev)';
+
+/** What is missing for loading BPF programs made here, or undefined; tests name it when they skip. */
+export const missingForKernel =
+  process.platform !== 'linux' ? 'Linux' : process.getuid?.() !== 0 ? 'root' : missingClang;
 
 /** Builds BPF C with Debian's clang and libbpf's headers, as bpf/ is built. */
-export function compileBpf(source: string): Uint8Array {
+export function compileBpf(source: string, { types = true } = {}): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), 'picket-bpf-'));
   try {
     const [input, output] = [join(folder, 'test.c'), join(folder, 'test.o')];
     writeFileSync(input, source);
-    const arch = process.arch === 'arm64' ? 'arm64' : 'x86';
-    const multiarch = `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
-    const flags = ['-g', '-O2', '-target', 'bpf', `-D__TARGET_ARCH_${arch}`, `-I${multiarch}`, '-Wall', '-Werror'];
+    const [define, multiarch] =
+      process.arch === 'arm64'
+        ? ['-D__TARGET_ARCH_arm64', '-I/usr/include/aarch64-linux-gnu']
+        : ['-D__TARGET_ARCH_x86', '-I/usr/include/x86_64-linux-gnu'];
+    const flags = [...(types ? ['-g'] : []), '-O2', '-target', 'bpf', define, multiarch, '-Wall', '-Werror'];
     execFileSync('clang', [...flags, '-c', input, '-o', output], { stdio: ['ignore', 'ignore', 'pipe'] });
     return readFileSync(output);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** `name`, or `name (missing: what)` for a group of tests that skips. */
+export function named(name: string, missing: string | undefined): string {
+  return missing === undefined ? name : `${name} (missing: ${missing})`;
 }
