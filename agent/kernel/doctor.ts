@@ -4,6 +4,8 @@ import { type Facts, gatherFacts, type Probes } from './facts.ts';
 import { type Backend, type Feature, judge, type Report } from './feature.ts';
 import { machineProbes } from './probes.ts';
 
+const screenColumns = 100;
+
 export interface DoctorOptions {
   json: boolean;
   write(text: string): void;
@@ -44,17 +46,15 @@ function toJson(facts: Facts, { backend, reason, features }: Report) {
 /** The report for people: a line per feature, two more under one that is missing, then the backend and what it does. */
 export function renderReport({ backend, reason, features }: Report): string {
   const lines = features.flatMap(renderFeature);
-  lines.push('', `${pc.bold('Backend')}  ${backend ?? 'none'}: ${reason}`);
+  lines.push('', ...hang(pc.bold('Backend'), 7, `${backend ?? 'none'}: ${reason}`));
   if (backend !== null) lines.push('', pc.bold('What it does'), ...renderCoverage(backend));
   return `${lines.join('\n')}\n`;
 }
 
 function renderFeature({ feature, ok, tried, required, found, means, todo }: Feature): string[] {
-  if (!tried) return [`${pc.dim('?  ')} ${feature.padEnd(16)}${found}`];
-  const mark = ok ? pc.green('ok ') : required ? pc.red('no ') : pc.yellow('-  ');
-  const line = `${mark} ${feature.padEnd(16)}${found}`;
-  if (ok) return [line];
-  return [line, `${' '.repeat(8)}means  ${means}`, `${' '.repeat(8)}do     ${todo}`];
+  const mark = ok ? pc.green('ok') : tried ? (required ? pc.red('no') : pc.yellow(' -')) : pc.dim(' ?');
+  const lines = hang(`${mark}  ${feature.padEnd(16)}`, 20, found);
+  return ok || !tried ? lines : [...lines, ...hang('        means', 13, means), ...hang('        do   ', 13, todo)];
 }
 
 function renderCoverage(backend: Backend): string[] {
@@ -62,16 +62,22 @@ function renderCoverage(backend: Backend): string[] {
   const unseen = coveredOperations.filter((row) => row.coverage[backend] === 'unseen');
   return [
     ...seen.map((row) => `    ${row.operation.padEnd(40)}${row.coverage[backend]}`),
-    ...wrap(`unseen: ${unseen.map((row) => row.operation).join('; ')}`, 92).map((line) => `    ${line}`),
+    ...hang('    unseen', 10, unseen.map((row) => row.operation).join('; ')),
   ];
 }
 
-function wrap(text: string, width: number): string[] {
-  const lines = [''];
+/** A label of `labelWidth` columns (colours count none) and beside it the text, broken between words to stay within the screen. */
+function hang(label: string, labelWidth: number, text: string): string[] {
+  const indent = labelWidth + 2;
+  const lines: string[] = [];
+  let line = '';
   for (const word of text.split(' ')) {
-    const last = lines.at(-1) ?? '';
-    if (last !== '' && last.length + 1 + word.length > width) lines.push(`        ${word}`);
-    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+    if (line !== '' && indent + line.length + 1 + word.length > screenColumns) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
   }
-  return lines;
+  return [...lines, line].map((part, index) => `${index === 0 ? `${label}  ` : ' '.repeat(indent)}${part}`);
 }

@@ -124,9 +124,9 @@ function judgeSystem({ platform, arch }: Facts): Feature {
 }
 
 function judgeKernel({ platform, kernel }: Facts): Feature {
+  if (platform !== 'linux') return untried('kernel', true, `${kernel} is no Linux`);
   const [major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(kernel) ?? []).slice(1).map(Number);
-  const ok =
-    platform === 'linux' && (major > oldestKernel[0] || (major === oldestKernel[0] && minor >= oldestKernel[1]));
+  const ok = major > oldestKernel[0] || (major === oldestKernel[0] && minor >= oldestKernel[1]);
   return feature(
     'kernel',
     true,
