@@ -59,7 +59,9 @@ static __always_inline void syscall__path(const struct path *dir, struct dentry 
 	s = scratch__claim(&index);
 	if (!s || !set)
 		return;
-	if (path__walk(s, (__u64)BPF_CORE_READ(dir, mnt), (__u64)dentry) == 0) {
+	/* Through memory: a typed pointer is no number to the verifier. */
+	*(volatile __u64 *)&s->dentries[0] = (__u64)dentry;
+	if (path__walk(s, (__u64)BPF_CORE_READ(dir, mnt), *(volatile __u64 *)&s->dentries[0]) == 0) {
 		c.set = j.set;
 		c.depths = set->depths[PICKET_CATEGORY_SYSCALL];
 		c.key_category = j.category;

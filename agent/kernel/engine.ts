@@ -2,13 +2,12 @@ import { readFileSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
 import type { HashKey } from '../policy/hash.ts';
 import { KernelError } from './error.ts';
+import type { Backend } from './feature.ts';
 import { call } from './libbpf.ts';
 import { type BpfMap, possibleCpus } from './map.ts';
 import { MappedArray } from './memory.ts';
 import { type BpfObject, openObject } from './object.ts';
 import { RingReader } from './ring.ts';
-
-export type Backend = 'lsm' | 'tracepoint';
 
 export interface EngineOptions {
   backend: Backend;

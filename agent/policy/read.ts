@@ -122,7 +122,9 @@ function dropUnknown(
 
 function subjectOf(object: Record<string, unknown>): Subject {
   const metadata = isMap(object.metadata) ? object.metadata : {};
-  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 253) : undefined);
+  // Only what can be printed: the names of a refused object have not been checked.
+  const text = (value: unknown): string | undefined =>
+    typeof value === 'string' && /^[\x20-\x7e]{1,253}$/.test(value) ? value : undefined;
   const kind = text(object.kind);
   const policy = text(metadata.name);
   const namespace = kind === 'KubeArmorPolicy' ? (text(metadata.namespace) ?? 'default') : '';

@@ -39,6 +39,8 @@ export const workloadSchema = z.strictObject({
   annotations: stringMap(1024, 262_144),
   owner: owner.optional(),
   namespaceAnnotations: stringMap(1024, 262_144),
+  /** The workload's programs run in the mount namespace of whoever starts them, as those of `picket run` do. */
+  hostMounts: z.boolean().optional(),
 });
 
 /** One container: the unit that policies cover, known by its cgroup. */

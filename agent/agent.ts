@@ -1,0 +1,397 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { hostname, release } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { openSpool, type Spool } from '../otel/spool/spool.ts';
+import { readOrCreateToken } from '../otel/token.ts';
+import * as abi from './abi.gen.ts';
+import type { AgentConfig } from './config.ts';
+import { isAgentThere } from './control/client.ts';
+import { type ControlApi, ControlServer } from './control/server.ts';
+import { AgentError } from './error.ts';
+import { nextEpoch, readBoot, readMachineId } from './event/boot.ts';
+import { Pipeline } from './event/pipeline.ts';
+import { readProcess } from './event/proc.ts';
+import { ProcessTable } from './event/processes.ts';
+import { OtlpClient } from './export/client.ts';
+import { Exporter } from './export/exporter.ts';
+import { Sender } from './export/sender.ts';
+import { Engine } from './kernel/engine.ts';
+import type { Backend } from './kernel/feature.ts';
+import { formatDiagnostic } from './policy/diagnostic.ts';
+import { Enforcement, type PolicyResult } from './policy/enforcement.ts';
+import { randomHashKey } from './policy/hash.ts';
+import { openRoot } from './policy/links.ts';
+import { judgeSyscall } from './policy/lookup.ts';
+import { type PolicyReading, parsePolicyObject, readPolicies } from './policy/read.ts';
+import { policyKinds } from './policy/rule.ts';
+import { settingsSchema } from './policy/settings.ts';
+import { RuleSetTable } from './policy/sync.ts';
+import { version } from './version.ts';
+import { type Workload, WorkloadRegistry } from './workload/registry.ts';
+import { workloadSchema } from './workload/workload.ts';
+
+export interface AgentOptions {
+  config: AgentConfig;
+  backend: Backend;
+  /** One sentence: why this backend. */
+  backendReason: string;
+  /** Folders of policies, read at start. */
+  policyDirs: readonly string[];
+  log: Logger;
+}
+
+const putPolicies = z.strictObject({ policies: z.array(z.unknown()).max(100_000) });
+const deletePolicies = z.strictObject({
+  policies: z.array(
+    z.strictObject({ kind: z.enum(policyKinds).optional(), namespace: z.string().optional(), name: z.string() }),
+  ),
+});
+const deleteWorkload = z.strictObject({ containerId: z.string() });
+const flushBody = z.strictObject({ timeoutMs: z.int().min(0).max(600_000).default(10_000) });
+
+/**
+ * The agent: programs in the kernel, policies and workloads through the control socket, alerts out to the collector. Runs
+ * until it is closed; then its programs leave the kernel.
+ */
+export class Agent implements ControlApi, AsyncDisposable {
+  readonly #config: AgentConfig;
+  readonly #backend: Backend;
+  readonly #backendReason: string;
+  readonly #log: Logger;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #engine: Engine;
+  readonly #registry: WorkloadRegistry;
+  readonly #enforcement: Enforcement;
+  readonly #processes = new ProcessTable(readProcess);
+  readonly #pipeline: Pipeline;
+  readonly #spool: Spool;
+  readonly #exporter: Exporter;
+  readonly #sender: Sender;
+  readonly #client: OtlpClient;
+  readonly #bootId: string;
+  readonly #epoch: string;
+  readonly #unload = Promise.withResolvers<void>();
+  #connections = 0;
+  #spoolFailed = 0;
+  #policyFiles: PolicyResult[] = [];
+
+  /**
+   * Starts an agent.
+   *
+   * @throws AgentError `already-running`; KernelError when the kernel refuses the programs
+   */
+  static async start(options: AgentOptions): Promise<Agent> {
+    const socket = controlSocket(options.config);
+    if (await isAgentThere(socket))
+      throw new AgentError(
+        'already-running',
+        `an agent already acts on this machine (it answers on ${socket}); stop it first, or use it`,
+      );
+    mkdirSync(options.config.stateDir, { recursive: true, mode: 0o700 });
+    mkdirSync(options.config.runDir, { recursive: true, mode: 0o700 });
+    const agent = new Agent(options);
+    try {
+      agent.#loadPolicyFolders(options.policyDirs);
+      const server = agent.#stack.use(new ControlServer(socket, agent));
+      await server.listen();
+      return agent;
+    } catch (error) {
+      await agent[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  private constructor({ config, backend, backendReason, log }: AgentOptions) {
+    this.#config = config;
+    this.#backend = backend;
+    this.#backendReason = backendReason;
+    this.#log = log;
+    const boot = readBoot(config.runDir);
+    this.#bootId = boot.id;
+    using undo = new DisposableStack();
+    // First the spool, which one process holds at a time: a second agent stops here before it touches the kernel.
+    this.#spool = undo.use(openSpool(join(config.stateDir, 'spool.db')));
+    if (this.#spool.setAside !== undefined)
+      log.error(
+        { file: this.#spool.setAside },
+        'the spool was damaged; its file was set aside, the alerts in it are not sent',
+      );
+    this.#epoch = nextEpoch(config.stateDir, boot.id);
+    const { denyBytes, auditBytes } = config.rings;
+    this.#engine = undo.use(
+      new Engine({ backend, hashKey: randomHashKey(), denyRingBytes: denyBytes, auditRingBytes: auditBytes }),
+    );
+    const table = new RuleSetTable(this.#engine);
+    this.#registry = new WorkloadRegistry(this.#engine);
+    this.#enforcement = new Enforcement(this.#engine, table, this.#registry, config.settings);
+    this.#client = undo.use(
+      new OtlpClient({
+        endpoint: config.collector.endpoint,
+        token: () => readOrCreateToken(config.collector.tokenFile),
+        timeoutMs: config.collector.timeoutMs,
+      }),
+    );
+    this.#sender = new Sender(this.#spool, this.#client, log);
+    this.#exporter = new Exporter(
+      this.#spool,
+      () => this.#sender.notify(),
+      (alerts, err) => {
+        this.#spoolFailed += alerts;
+        log.error({ err, alerts }, 'alerts could not be written to the spool: they are lost');
+      },
+    );
+    const machineId = readMachineId(config.stateDir);
+    this.#pipeline = new Pipeline(this.#engine, {
+      sensor: {
+        cluster: config.cluster,
+        clusterUid: machineId,
+        hostName: config.hostName ?? hostname(),
+        nodeId: machineId,
+        version,
+        boot,
+        epoch: this.#epoch,
+      },
+      kernelRelease: release(),
+      processes: this.#processes,
+      workload: (id) => this.#registry.find(id),
+      rulesOf: (set, generation) => table.rulesOf(set, generation),
+      judgeSyscall: (workload, syscall, path) => {
+        const ruleSet = this.#enforcement.ruleSetOf(workload);
+        return ruleSet === undefined ? abi.outcome.OUTCOME_NONE : judgeSyscall(ruleSet, syscall, path);
+      },
+      withRoot: (workload, use) => {
+        try {
+          using root = openRoot(workload.rootPid === undefined ? '/' : `/proc/${workload.rootPid}/root`);
+          return use(root.read);
+        } catch {
+          return use(() => ({ kind: 'other' })); // the process ended: links cannot be followed any more
+        }
+      },
+      started: (workload, pid) => this.#workloadStarted(workload, pid),
+      emit: (emission) => this.#exporter.add(emission),
+      log,
+    });
+    this.#stack.use(undo.move());
+    this.#startLoops();
+  }
+
+  get socket(): string {
+    return controlSocket(this.#config);
+  }
+
+  /** Milliseconds that the kernel took to check the programs. */
+  get loadMs(): number {
+    return this.#engine.loadMs;
+  }
+
+  /** What became of the policies in the folder. */
+  get policyFiles(): readonly PolicyResult[] {
+    return this.#policyFiles;
+  }
+
+  /** Resolves when somebody asked for `unload`. */
+  get unloaded(): Promise<void> {
+    return this.#unload.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+
+  // ── control socket ──
+
+  status() {
+    return {
+      version,
+      pid: process.pid,
+      backend: this.#backend,
+      backendReason: this.#backendReason,
+      kernel: release(),
+      bootId: this.#bootId,
+      epoch: this.#epoch,
+      abi: abi.ABI,
+      generation: this.#enforcement.generation,
+      workloads: this.#registry.all.length,
+      policies: this.#enforcement.policies.length,
+      processes: this.#processes.size,
+      counters: this.#engine.counters(),
+      ledger: this.#ledger(),
+    };
+  }
+
+  policies() {
+    return { results: this.#enforcement.policies };
+  }
+
+  putPolicies(body: unknown) {
+    const { policies } = putPolicies.parse(body);
+    return { results: this.#apply(policies.map((policy) => parsePolicyObject(policy))) };
+  }
+
+  deletePolicies(body: unknown) {
+    const { policies } = deletePolicies.parse(body);
+    const wanted = policies.map(({ kind, namespace, name }) => ({
+      name,
+      ...(kind !== undefined && { kind }),
+      ...(namespace !== undefined && { namespace }),
+    }));
+    return { deleted: this.#enforcement.delete(wanted), generation: this.#enforcement.generation };
+  }
+
+  workloads() {
+    return {
+      workloads: this.#registry.all.map(({ id, record, generation, hostMounts }) => ({
+        id: String(id),
+        generation,
+        hostMounts,
+        ...record,
+      })),
+    };
+  }
+
+  putWorkload(body: unknown) {
+    const workload = this.#registry.prepare(workloadSchema.parse(body));
+    const diagnostics = this.#enforcement.cover(workload);
+    this.#registry.connect(workload);
+    this.#log.info(
+      { container: workload.record.containerId, pod: workload.record.pod, generation: workload.generation },
+      'workload registered',
+    );
+    return { id: String(workload.id), generation: workload.generation, diagnostics };
+  }
+
+  deleteWorkload(body: unknown) {
+    const { containerId } = deleteWorkload.parse(body);
+    const workload = this.#registry.findContainer(containerId);
+    if (workload === undefined) throw new AgentError('workload', `no workload with the container id ${containerId}`);
+    this.#pipeline.drain();
+    this.#enforcement.uncover(workload);
+    return { deleted: containerId };
+  }
+
+  putSettings(body: unknown) {
+    const settings = settingsSchema.parse({
+      ...this.#enforcement.settings,
+      ...z.record(z.string(), z.unknown()).parse(body),
+    });
+    this.#enforcement.changeSettings(settings);
+    return { settings, generation: this.#enforcement.generation };
+  }
+
+  async flush(body: unknown) {
+    const { timeoutMs } = flushBody.parse(body);
+    const deadline = performance.now() + timeoutMs;
+    while (this.#pipeline.drain() > 0);
+    await this.#exporter.flush();
+    this.#sender.notify();
+    while (this.#spool.stats().entries > 0 && performance.now() < deadline)
+      await new Promise((done) => setTimeout(done, 10));
+    return { delivered: this.#spool.stats().entries === 0, alerts: this.#pipeline.stats.alerts };
+  }
+
+  unload() {
+    setImmediate(() => this.#unload.resolve());
+    return { unloaded: true };
+  }
+
+  // ── inside ──
+
+  #ledger() {
+    const spool = this.#spool.stats();
+    const { delivered, refused, retries } = this.#sender.stats;
+    return {
+      epoch: this.#epoch,
+      emitted: this.#pipeline.stats.alerts,
+      delivered,
+      queued: spool.records,
+      dropped: { refused, spool: this.#spoolFailed },
+      unread: { broken: this.#pipeline.stats.broken, unnamed: this.#pipeline.stats.unnamed },
+      spoolBytes: spool.bytes,
+      retries,
+    };
+  }
+
+  #apply(readings: PolicyReading[]): PolicyResult[] {
+    const results = this.#enforcement.apply(readings);
+    for (const { diagnostics, status, kind, namespace, name, observedGeneration } of results) {
+      this.#log.info({ kind, namespace, name, status, generation: observedGeneration }, 'policy');
+      for (const diagnostic of diagnostics)
+        if (diagnostic.level !== 'info')
+          this.#log.warn({ code: diagnostic.code, policy: name }, formatDiagnostic(diagnostic));
+    }
+    return results;
+  }
+
+  #loadPolicyFolders(dirs: readonly string[]): void {
+    const readings = dirs.flatMap((dir) => {
+      try {
+        return readdirSync(dir)
+          .filter((name) => /\.ya?ml$/.test(name))
+          .sort()
+          .flatMap((name) => readPolicies(readFileSync(join(dir, name), 'utf8'), join(dir, name)));
+      } catch (cause) {
+        throw new AgentError('config', `the policy folder ${dir} cannot be read: ${(cause as Error).message}`, {
+          cause,
+        });
+      }
+    });
+    this.#policyFiles = this.#apply(readings);
+  }
+
+  /** The first program of a workload that was empty when it was registered: now its links can be resolved. */
+  #workloadStarted(workload: Workload, pid: number): void {
+    if (workload.rootPid !== undefined || workload.hostMounts) return;
+    workload.rootPid = pid;
+    this.#enforcement.cover(workload);
+  }
+
+  #startLoops(): void {
+    const drain = setInterval(() => this.#drain(), this.#config.rings.drainEveryMs);
+    const tidy = setInterval(() => this.#tidy(), 2000);
+    const sending = this.#sender.run().catch((err: unknown) => this.#log.fatal({ err }, 'sending alerts has stopped'));
+    this.#stack.defer(async () => {
+      clearInterval(drain);
+      clearInterval(tidy);
+      this.#drain();
+      await this.#exporter.flush();
+      const deadline = performance.now() + 2000;
+      while (this.#spool.stats().entries > 0 && this.#client.connections > 0 && performance.now() < deadline) {
+        this.#sender.notify();
+        await new Promise((done) => setTimeout(done, 20));
+      }
+      this.#sender.stop();
+      await sending;
+    });
+  }
+
+  #drain(): void {
+    try {
+      if (this.#client.connections !== this.#connections) {
+        this.#connections = this.#client.connections;
+        this.#pipeline.forgetSpans();
+      }
+      this.#pipeline.drain();
+    } catch (err) {
+      this.#log.error({ err }, 'reading the rings failed');
+    }
+  }
+
+  #tidy(): void {
+    try {
+      this.#processes.expire(BigInt(Math.round(Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1e9)));
+      for (const workload of this.#registry.ended()) {
+        this.#log.info({ container: workload.record.containerId }, 'workload ended');
+        this.#enforcement.uncover(workload);
+      }
+    } catch (err) {
+      this.#log.error({ err }, 'tidying up failed');
+    }
+  }
+}
+
+/** The path of the control socket. */
+export function controlSocket(config: AgentConfig): string {
+  return join(config.runDir, 'agent.sock');
+}

@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import Table from 'cli-table3';
+import { Command } from 'commander';
+import { controlSocket } from '../agent.ts';
+import { readConfig } from '../config.ts';
+import { ask } from '../control/client.ts';
+import { inOurPlace } from '../delegate.ts';
+import { AgentError, exitStatus } from '../error.ts';
+import { formatDiagnostic } from '../policy/diagnostic.ts';
+import { readDocuments } from '../policy/document.ts';
+import type { PolicyResult } from '../policy/enforcement.ts';
+import { type PolicyReading, readPolicies } from '../policy/read.ts';
+
+const examples = `
+Examples:
+  picket policy lint policy.yaml                 check files without loading them
+  picket policy apply policy.yaml
+  picket policy list
+  picket policy delete block-base64 --namespace demo
+  picket policy test test/conformance/cases --only 'seed-0*'
+`;
+
+interface Flags {
+  config?: string;
+  json?: boolean;
+}
+
+const caseRunner = fileURLToPath(new URL('../../test/conformance/run.ts', import.meta.url));
+
+/** `picket policy`: policies of the running agent, and checks of policy files. */
+export function policyCommand(done: (status: number) => void): Command {
+  const command = new Command('policy')
+    .description('check, apply, list and delete policies')
+    .enablePositionalOptions()
+    .addHelpText('after', examples);
+  const sub = (name: string, description: string): Command =>
+    command
+      .command(name)
+      .description(description)
+      .option('--json', 'one object per line')
+      .option('--config <file>', 'configuration of the agent');
+  command
+    .command('lint')
+    .description('check policy files without loading them; exit status 1 when a policy would not be loaded')
+    .option('--json', 'one object per line')
+    .argument('<file...>', 'YAML files')
+    .action((files: string[], flags: Flags) => done(lint(files, flags)));
+  sub('apply', 'put the policies of files in force; exit status 1 when one was not taken over')
+    .argument('<file...>', 'YAML files')
+    .action(async (files: string[], flags: Flags) => done(await apply(files, flags)));
+  sub('list', 'the policies in force').action(async (flags: Flags) => {
+    const { results } = await ask<{ results: PolicyResult[] }>(
+      controlSocket(readConfig(flags.config)),
+      'GET',
+      '/v1/policies',
+    );
+    show(results, flags.json);
+  });
+  sub('delete', 'remove policies by name')
+    .option('--namespace <name>', 'of this namespace only')
+    .argument('<name...>', 'names of policies')
+    .action(async (names: string[], flags: Flags & { namespace?: string }) => done(await remove(names, flags)));
+  command
+    .command('test')
+    .description('run conformance cases: a folder of *.yaml (needs a checkout)')
+    .allowUnknownOption()
+    .helpOption(false)
+    .argument('[arguments...]', 'DIR and options; "picket policy test --help" lists them')
+    .passThroughOptions()
+    .action(async (_arguments: string[], _flags: unknown, self: Command) => {
+      if (!existsSync(caseRunner))
+        throw new AgentError(
+          'not-supported',
+          'conformance cases need a checkout of the Picket repository: clone it and run the command there',
+        );
+      done(await inOurPlace(spawn(process.execPath, [caseRunner, ...self.args], { stdio: 'inherit' })));
+    });
+  return command;
+}
+
+function readAll(files: readonly string[]): PolicyReading[] {
+  return files.flatMap((file) => readPolicies(readText(file), file));
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AgentError('usage', `${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function lint(files: readonly string[], { json }: Flags): number {
+  const readings = readAll(files);
+  for (const { diagnostics } of readings)
+    for (const diagnostic of diagnostics)
+      process.stdout.write(`${json ? JSON.stringify(diagnostic) : formatDiagnostic(diagnostic)}\n`);
+  const bad = readings.filter((reading) => reading.policy === undefined).length;
+  if (!json) process.stdout.write(`${readings.length} policies, ${bad} that would not be loaded\n`);
+  return bad > 0 ? exitStatus.failed : exitStatus.ok;
+}
+
+/** The agent says what is wrong with an object; where it stands in the file is known here. */
+async function apply(files: readonly string[], { json, config }: Flags): Promise<number> {
+  const here = readAll(files);
+  const broken = here.filter((reading) => reading.policy === undefined);
+  for (const { diagnostics } of broken)
+    for (const diagnostic of diagnostics) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
+  const objects = files.flatMap((file) =>
+    readDocuments(readText(file), file).flatMap((document) => (document.kind === 'value' ? [document.value] : [])),
+  );
+  const { results } = await ask<{ results: PolicyResult[] }>(controlSocket(readConfig(config)), 'PUT', '/v1/policies', {
+    policies: objects,
+  });
+  show(results, json);
+  const failed = results.some(({ status }) => status === 'Invalid' || status === 'Unsupported');
+  return failed || broken.length > 0 ? exitStatus.failed : exitStatus.ok;
+}
+
+async function remove(
+  names: readonly string[],
+  { namespace, config }: Flags & { namespace?: string },
+): Promise<number> {
+  const policies = names.map((name) => ({ name, ...(namespace !== undefined && { namespace }) }));
+  const { deleted } = await ask<{ deleted: { kind: string; namespace: string; name: string }[] }>(
+    controlSocket(readConfig(config)),
+    'DELETE',
+    '/v1/policies',
+    { policies },
+  );
+  for (const { kind, namespace: place, name } of deleted)
+    process.stdout.write(`deleted ${kind} ${place ? `${place}/` : ''}${name}\n`);
+  const missing = names.filter((name) => !deleted.some((policy) => policy.name === name));
+  for (const name of missing)
+    process.stderr.write(`picket: no policy ${name}; "picket policy list" shows what is in force\n`);
+  return missing.length > 0 ? exitStatus.failed : exitStatus.ok;
+}
+
+function show(results: readonly PolicyResult[], json: boolean | undefined): void {
+  if (json) {
+    for (const result of results) process.stdout.write(`${JSON.stringify(result)}\n`);
+    return;
+  }
+  const table = new Table({
+    head: ['kind', 'namespace', 'name', 'status', 'generation', 'workloads'],
+    style: { head: [], border: [] },
+  });
+  for (const { kind, namespace, name, status, observedGeneration, workloads } of results)
+    table.push([kind, namespace, name, status, observedGeneration, workloads]);
+  process.stdout.write(results.length === 0 ? 'no policies\n' : `${table.toString()}\n`);
+  for (const { diagnostics } of results)
+    for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnostic(diagnostic)}\n`);
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { configSchema } from './config.ts';
+
+interface Node {
+  readonly type?: string;
+  readonly description?: string;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly properties?: Readonly<Record<string, Node>>;
+}
+
+/** What `agent.yaml` may say, as JSON Schema, for editors. */
+export function configJsonSchema(): object {
+  return z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
+}
+
+interface Key {
+  readonly path: readonly string[];
+  readonly node: Node;
+  readonly value: unknown;
+}
+
+/** Defaults as root has them. */
+const defaults = { ...configSchema.parse({}), stateDir: '/var/lib/picket/agent' };
+
+function* keys(node = configJsonSchema() as Node, path: readonly string[] = []): Generator<Key> {
+  for (const [name, child] of Object.entries(node.properties ?? {})) {
+    const inner = [...path, name];
+    const value = inner.reduce<unknown>((found, key) => (found as Record<string, unknown>)?.[key], defaults);
+    yield { path: inner, node: child, value };
+    yield* keys(child, inner);
+  }
+}
+
+/** All keys as a Markdown table: key, type, default, how a change takes effect, meaning. */
+export function configTable(): string {
+  const rows = [...keys()]
+    .filter(({ node }) => !node.properties)
+    .map(({ path, node, value }) => {
+      const shown = value === undefined ? '–' : `\`${JSON.stringify(value)}\``;
+      const effect = path[0] === 'settings' ? 'at once, by the control socket' : 'restart';
+      return `| \`${path.join('.')}\` | ${typeOf(node)} | ${shown} | ${effect} | ${node.description ?? ''} |`;
+    });
+  return [
+    '# Configuration of the agent',
+    '',
+    'File `/etc/picket/agent.yaml`, all keys optional. Generated from `agent/config.ts`.',
+    '',
+    '| key | type | default | takes effect | meaning |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function typeOf({ type, enum: words, minimum, maximum }: Node): string {
+  if (words) return words.map((word) => `\`${word}\``).join(', ');
+  const range = type === 'integer' && minimum !== undefined ? ` ${minimum}–${maximum}` : '';
+  return `${type ?? 'any'}${range}`;
+}
+
+/** A configuration file that says the defaults, with a comment for each key; keys without a default are commented out. */
+export function defaultsYaml(): string {
+  const lines = ['# picket agent: all keys with their defaults.'];
+  for (const { path, node, value } of keys()) {
+    const indent = '  '.repeat(path.length - 1);
+    if (node.description) lines.push(`${indent}# ${node.description}`);
+    const inside = node.properties && Object.keys(node.properties).length > 0;
+    if (inside && Object.values(value as object).every((inner) => inner === undefined)) {
+      lines.push(`${indent}# ${path.at(-1)}:`);
+      continue;
+    }
+    if (inside) lines.push(`${indent}${path.at(-1)}:`);
+    else
+      lines.push(
+        value === undefined ? `${indent}# ${path.at(-1)}:` : `${indent}${path.at(-1)}: ${JSON.stringify(value)}`,
+      );
+  }
+  return `${lines.join('\n')}\n`;
+}

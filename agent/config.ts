@@ -1,0 +1,112 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { AgentError } from './error.ts';
+import { readDocuments } from './policy/document.ts';
+import { formatField } from './policy/field.ts';
+import { issueMessage, issuePath } from './policy/issue.ts';
+import { settingsSchema } from './policy/settings.ts';
+
+export const defaultConfigFile = '/etc/picket/agent.yaml';
+
+const isRoot = process.getuid?.() === 0;
+const stateHome = process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state');
+const absolute = z.string().regex(/^\//, 'an absolute path').max(4095);
+const ringBytes = z
+  .int()
+  .min(65_536)
+  .max(1 << 30)
+  .refine((value) => (value & (value - 1)) === 0, 'a power of two');
+
+/** `agent.yaml`. Every key has a default; unknown keys are refused. All need a restart but those in `settings`. */
+export const configSchema = z.strictObject({
+  stateDir: absolute
+    .default(isRoot ? '/var/lib/picket/agent' : join(stateHome, 'picket', 'agent'))
+    .describe('spool and numbering of agent starts, mode 0700'),
+  runDir: absolute.default('/run/picket').describe('control socket, mode 0700'),
+  cluster: z.string().min(1).max(253).default('default').describe('ClusterName of alerts'),
+  hostName: z
+    .string()
+    .min(1)
+    .max(253)
+    .optional()
+    .describe('HostName of alerts; default: the host name of this machine'),
+  backend: z
+    .enum(['auto', 'lsm', 'tracepoint'])
+    .default('auto')
+    .describe('how the agent acts; auto: lsm where this kernel offers it'),
+  policies: z
+    .strictObject({ dir: absolute.optional().describe('folder of *.yaml policies, read at start') })
+    .prefault({}),
+  collector: z
+    .strictObject({
+      endpoint: z
+        .url({ protocol: /^http$/, hostname: /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/ })
+        .default('http://127.0.0.1:4317')
+        .describe('OTLP over gRPC, on this machine'),
+      tokenFile: absolute
+        .default('/var/lib/picket/collector/token')
+        .describe('bearer token, made by whoever starts first'),
+      timeoutMs: z.int().min(100).max(300_000).default(10_000).describe('for one export, in milliseconds'),
+    })
+    .prefault({}),
+  rings: z
+    .strictObject({
+      denyBytes: ringBytes.default(8 * 1024 * 1024).describe('denials and process life'),
+      auditBytes: ringBytes.default(8 * 1024 * 1024).describe('all other alerts'),
+      drainEveryMs: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(5)
+        .describe('pause between two looks at the rings, in milliseconds'),
+    })
+    .prefault({}),
+  settings: settingsSchema.prefault({}).describe('what policies depend on; can be changed at run time'),
+});
+
+export type AgentConfig = z.infer<typeof configSchema>;
+
+/**
+ * Reads and checks a configuration file; without a file name the default one, which may be absent.
+ *
+ * @throws AgentError `config` with file, line, column and key of everything that is wrong
+ */
+export function readConfig(file?: string): AgentConfig {
+  const path = file ?? defaultConfigFile;
+  if (file === undefined && !existsSync(path)) return configSchema.parse({});
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new AgentError('config', `${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  return parseConfig(text, path);
+}
+
+/** Checks the text of a configuration file. */
+export function parseConfig(text: string, file: string): AgentConfig {
+  const documents = readDocuments(text, file);
+  const [document] = documents;
+  if (document === undefined) return configSchema.parse({});
+  if (documents.length > 1)
+    throw new AgentError('config', `${file}: found ${documents.length} documents; allowed: one`);
+  if (document.kind === 'broken') {
+    const lines = document.problems.map((p) => `${file}:${p.position.line}:${p.position.column}: ${p.message}`);
+    throw new AgentError('config', lines.join('\n'));
+  }
+  const { data, error } = configSchema.safeParse(document.value ?? {});
+  if (data) return data;
+  const lines = error.issues.flatMap((issue) => {
+    const paths =
+      issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issuePath(issue), key]) : [issuePath(issue)];
+    return paths.map((path) => {
+      const at = document.locate(path) ?? document.start;
+      const problem =
+        issue.code === 'unrecognized_keys' ? 'found a key that is not known here' : issueMessage(issue, document.value);
+      return `${file}:${at.line}:${at.column}: ${formatField(path) || 'document'}: ${problem}`;
+    });
+  });
+  throw new AgentError('config', lines.join('\n'));
+}

@@ -1,0 +1,231 @@
+import type { VerdictAlert } from '../../otel/alert.ts';
+import { eventData } from '../../otel/event-data.ts';
+import { alertSpanId, root, traceId } from '../../otel/ids.ts';
+import { formatTimestamp } from '../../otel/timestamp.ts';
+import * as abi from '../abi.gen.ts';
+import type { RuleInfo } from '../policy/ruleset.ts';
+import type { WorkloadRecord } from '../workload/workload.ts';
+import type { Boot } from './boot.ts';
+import type { Process } from './processes.ts';
+import type { EventRecord } from './record.ts';
+import { syscallData } from './syscall.ts';
+
+/** What every alert of this agent says about where it comes from. */
+export interface Sensor {
+  cluster: string;
+  clusterUid: string;
+  hostName: string;
+  nodeId: string;
+  version: string;
+  boot: Boot;
+  epoch: string;
+}
+
+/** All that is known about one verdict. */
+export interface Verdict {
+  event: EventRecord;
+  workload: WorkloadRecord;
+  /** The rule that counted; undefined: the posture of the category. */
+  rule: RuleInfo | undefined;
+  /** Object, when the event does not carry it itself. */
+  path: string;
+  /** Path of the acting process's program and its arguments. */
+  process: Process | undefined;
+  parentExecutable: string | undefined;
+  /** First program of the exec session, when there is one. */
+  sessionExecutable: string | undefined;
+  /** Unix nanoseconds. */
+  timeNs: bigint;
+  id: string;
+  seq: number;
+}
+
+const flags = abi.eventFlags;
+const maxCommandLine = 4096;
+
+/** As a source, a task that has not yet executed a program of the workload is spelt so, whatever the runtime is. */
+const entryTask = '/runc';
+
+/** The alert of one verdict (alerts.md 1 to 3). Pure. */
+export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
+  const { event, workload, rule, timeNs, id } = verdict;
+  const updated = formatTimestamp(timeNs);
+  const seconds = Number(timeNs / 1_000_000_000n);
+  const texts = subjectOf(verdict);
+  const data = dataOf(event);
+  const parts = eventData(data);
+  const labels = Object.entries(workload.labels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+  const alertFlags = flagsOf(event, texts.truncated);
+  return {
+    Timestamp: seconds,
+    UpdatedTime: updated,
+    ClusterName: sensor.cluster,
+    HostName: sensor.hostName,
+    NodeID: sensor.nodeId,
+    NamespaceName: workload.namespace,
+    PodName: workload.pod,
+    ...(labels !== '' && { Labels: labels }),
+    ...(workload.owner && {
+      Owner: { Ref: workload.owner.ref, Name: workload.owner.name, Namespace: workload.owner.namespace },
+    }),
+    ContainerID: workload.containerId,
+    ContainerName: workload.container,
+    ...(workload.image && { ContainerImage: workload.image }),
+    HostPPID: event.ppid,
+    HostPID: event.pid,
+    PPID: event.vppid,
+    PID: event.vpid,
+    UID: event.uid,
+    ...(texts.parent && { ParentProcessName: texts.parent }),
+    ProcessName: texts.process,
+    PolicyName: rule?.policy ?? 'DefaultPosture',
+    ...(rule && ruleTexts(rule)),
+    Type: 'MatchedPolicy',
+    Source: texts.source,
+    Operation: operationOf(event),
+    ...(texts.resource && { Resource: texts.resource }),
+    Data: data,
+    ...(parts && { EventData: parts }),
+    Enforcer: enforcerOf(event),
+    Action: actionOf(event),
+    Result: resultOf(event),
+    ...(event.cwd && { Cwd: event.cwd.endsWith('/') ? event.cwd : `${event.cwd}/` }),
+    ...(event.tty && { TTY: event.tty }),
+    ...(event.execSession !== 0n &&
+      verdict.sessionExecutable && {
+        ExecEvent: { ExecID: String(event.execSession), ExecutableName: fileName(verdict.sessionExecutable) },
+      }),
+    KubeArmorVersion: `picket-${sensor.version}`,
+    Picket: {
+      AlertID: id,
+      Rule: rule ? policyRule(rule, event.generation) : postureRule(event),
+      TraceID: traceId(sensor.clusterUid, workload.containerId, rootOf(event, sensor), seconds),
+      SpanID: alertSpanId(id),
+      Seq: verdict.seq,
+      Epoch: sensor.epoch,
+      ...(alertFlags.length > 0 && { Flags: alertFlags }),
+    },
+  };
+}
+
+/** The process tree that an event belongs to. */
+export function rootOf(event: EventRecord, sensor: Sensor): string {
+  return root(sensor.boot.id, event.rootPid, event.rootStartNs);
+}
+
+/** Executable path and arguments, joined by blanks; at least 4096 bytes are kept. */
+export function commandLine(executable: string, args: readonly string[]): { text: string; truncated: boolean } {
+  const text = [executable, ...args].join(' ');
+  if (Buffer.byteLength(text) <= maxCommandLine) return { text: text.toWellFormed(), truncated: false };
+  const cut = new TextDecoder().decode(Buffer.from(text).subarray(0, maxCommandLine)).replace(/\uFFFD$/, '');
+  return { text: `${cut}…`, truncated: true };
+}
+
+interface Texts {
+  process: string;
+  parent: string | undefined;
+  source: string;
+  resource: string;
+  truncated: boolean;
+}
+
+function subjectOf({ event, process, parentExecutable, path }: Verdict): Texts {
+  const isEntry = (event.flags & flags.EVENT_ENTRY) !== 0;
+  const executable = isEntry ? entryTask : process?.executable || unknownProgram;
+  const parent = parentExecutable || undefined;
+  if (event.operation === abi.operation.OPERATION_EXEC) {
+    const line = commandLine(path, event.args.slice(1));
+    const by = isEntry ? entryTask : parent;
+    return {
+      process: path,
+      parent: by,
+      source: by ?? unknownProgram,
+      resource: line.text,
+      truncated: line.truncated || (event.flags & flags.EVENT_ARGS_TRUNCATED) !== 0,
+    };
+  }
+  const line = commandLine(executable, isEntry ? [] : (process?.args ?? []));
+  return {
+    process: executable,
+    parent,
+    source: line.text,
+    resource: path,
+    truncated: line.truncated || process?.argsTruncated === true,
+  };
+}
+
+/** Neither an event nor /proc told which program it is. */
+const unknownProgram = '(unknown)';
+
+function ruleTexts({ severity, tags, message }: RuleInfo) {
+  return {
+    Severity: String(severity) as NonNullable<VerdictAlert['Severity']>,
+    ...(tags.length > 0 && { Tags: tags.join(','), ATags: [...tags] }),
+    ...(message && { Message: message }),
+  };
+}
+
+function policyRule(rule: RuleInfo, generation: number) {
+  return {
+    Kind: rule.kind,
+    ...(rule.namespace && { Namespace: rule.namespace }),
+    Policy: rule.policy,
+    ...(rule.uid && { UID: rule.uid }),
+    Path: rule.path,
+    Generation: generation,
+  };
+}
+
+function postureRule({ category, outcome, generation }: EventRecord) {
+  const denied = outcome >>> abi.outcome.OUTCOME_SHIFT === abi.verdict.VERDICT_DENY;
+  return {
+    Category: category === abi.category.CATEGORY_PROCESS ? ('process' as const) : ('file' as const),
+    Posture: denied ? ('block' as const) : ('audit' as const),
+    Generation: generation,
+  };
+}
+
+function operationOf({ operation }: EventRecord) {
+  if (operation === abi.operation.OPERATION_EXEC) return 'Process';
+  return operation === abi.operation.OPERATION_OPEN ? 'File' : 'Syscall';
+}
+
+function dataOf(event: EventRecord): string {
+  if (event.operation === abi.operation.OPERATION_EXEC) return 'lsm=SECURITY_BPRM_CHECK';
+  return event.operation === abi.operation.OPERATION_OPEN ? 'lsm=FILE_OPEN' : syscallData(event);
+}
+
+function enforcerOf({ operation, backend }: EventRecord): string {
+  if (operation === abi.operation.OPERATION_SYSCALL) return 'eBPF Monitor';
+  return backend === abi.backend.BACKEND_LSM ? 'BPFLSM' : 'eBPF Tracepoint';
+}
+
+function actionOf({ outcome, flags: bits }: EventRecord) {
+  if (outcome >>> abi.outcome.OUTCOME_SHIFT !== abi.verdict.VERDICT_DENY) return 'Audit';
+  if ((bits & flags.EVENT_AUDITED) === 0) return 'Block';
+  return (outcome & abi.outcome.OUTCOME_RULE) === abi.outcome.OUTCOME_POSTURE ? 'Audit (Allow)' : 'Audit (Block)';
+}
+
+const eperm = -1;
+
+function resultOf({ result, flags: bits }: EventRecord) {
+  if ((bits & flags.EVENT_KILLED) !== 0) return 'Killed';
+  if (result === 0) return 'Passed';
+  return result === eperm ? 'Operation not permitted' : 'Permission denied';
+}
+
+function flagsOf(event: EventRecord, truncated: boolean) {
+  const list: NonNullable<VerdictAlert['Picket']['Flags']> = [];
+  if (event.flags & flags.EVENT_PATH_UNRESOLVED) list.push('path-unresolved');
+  if (event.flags & flags.EVENT_PATH_LATE && !(event.flags & flags.EVENT_PATH_UNRESOLVED)) list.push('path-late');
+  if (truncated) list.push('args-truncated');
+  if (event.flags & flags.EVENT_AUDITED) list.push('audited');
+  return list;
+}
+
+function fileName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1) || path;
+}

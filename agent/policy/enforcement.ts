@@ -1,0 +1,269 @@
+import type { Engine } from '../kernel/engine.ts';
+import { KernelError } from '../kernel/error.ts';
+import type { Workload, WorkloadRegistry } from '../workload/registry.ts';
+import { CompileError, compile } from './compile.ts';
+import { type Diagnostic, diagnose, type Subject } from './diagnostic.ts';
+import { type EncodedRuleSet, encode, HashCollision } from './encode.ts';
+import { openRoot } from './links.ts';
+import type { PolicyReading } from './read.ts';
+import type { Policy, PolicyIdentity } from './rule.ts';
+import type { RuleSet } from './ruleset.ts';
+import { appliesTo } from './select.ts';
+import type { Settings } from './settings.ts';
+import { resolveSpellings } from './spelling.ts';
+import type { RuleSetTable } from './sync.ts';
+
+/** What became of one policy object. */
+export interface PolicyResult {
+  kind: string;
+  namespace: string;
+  name: string;
+  status: 'Applied' | 'Partial' | 'Invalid' | 'Unsupported' | 'Pending';
+  /** Generation in force when the object was taken over. */
+  observedGeneration: number;
+  /** Workloads covered. */
+  workloads: number;
+  diagnostics: Diagnostic[];
+}
+
+interface Held {
+  policy: Policy;
+  status: 'Applied' | 'Partial';
+  generation: number;
+  diagnostics: readonly Diagnostic[];
+}
+
+interface Plan {
+  workload: Workload;
+  ruleSet: RuleSet;
+  encoded: EncodedRuleSet;
+}
+
+/**
+ * Policies, settings and workloads, brought together: each change compiles the rule sets of all workloads, loads those
+ * that are new beside the old ones, and only then flips. What cannot be compiled or loaded leaves everything as it was.
+ */
+export class Enforcement {
+  readonly #engine: Engine;
+  readonly #table: RuleSetTable;
+  readonly #registry: WorkloadRegistry;
+  #policies = new Map<string, Held>();
+  #settings: Settings;
+  #generation = 0;
+  readonly #ruleSets = new Map<bigint, Plan>();
+
+  constructor(engine: Engine, table: RuleSetTable, registry: WorkloadRegistry, settings: Settings) {
+    this.#engine = engine;
+    this.#table = table;
+    this.#registry = registry;
+    this.#settings = settings;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  get policies(): PolicyResult[] {
+    return [...this.#policies.values()].map((held) =>
+      this.#result(held.policy, held.status, held.generation, held.diagnostics),
+    );
+  }
+
+  /** The rule set in force on a workload. */
+  ruleSetOf(workload: Workload): RuleSet | undefined {
+    return this.#ruleSets.get(workload.id)?.ruleSet;
+  }
+
+  /** Takes policies over; the answer is given after the flip. A policy that cannot be had leaves its earlier version in force. */
+  apply(readings: readonly PolicyReading[]): PolicyResult[] {
+    const accepted = readings.filter((reading) => reading.policy !== undefined);
+    const failures = new Map<PolicyReading, Diagnostic[]>();
+    if (!this.#tryApply(accepted, failures) && accepted.length > 1) {
+      // One of them is to blame: one after the other, so that the others load.
+      failures.clear();
+      for (const reading of accepted) this.#tryApply([reading], failures);
+    }
+    return readings.map((reading) => this.#resultOf(reading, failures.get(reading)));
+  }
+
+  /** Removes policies; unknown ones are left out of the answer. */
+  delete(identities: readonly Partial<PolicyIdentity>[]): PolicyIdentity[] {
+    const removed: PolicyIdentity[] = [];
+    const next = new Map(this.#policies);
+    for (const [key, { policy }] of this.#policies)
+      if (identities.some((wanted) => matches(policy, wanted))) {
+        next.delete(key);
+        removed.push({ kind: policy.kind, namespace: policy.namespace, name: policy.name });
+      }
+    if (removed.length > 0) this.#change(next, this.#settings);
+    return removed;
+  }
+
+  /** Changes settings and judges by them from the answer on. */
+  changeSettings(settings: Settings): void {
+    this.#change(this.#policies, settings);
+  }
+
+  /** Puts a prepared workload under its rules. Returns the diagnostics of what covers it. */
+  cover(workload: Workload): Diagnostic[] {
+    const { plan, problems } = this.#planTolerant(workload);
+    this.#install([plan]);
+    return [...problems, ...plan.ruleSet.diagnostics];
+  }
+
+  /** The workload is gone. */
+  uncover(workload: Workload): void {
+    this.#table.clear(workload.slot);
+    this.#ruleSets.delete(workload.id);
+    this.#registry.remove(workload);
+    this.#table.collect();
+  }
+
+  #tryApply(readings: readonly PolicyReading[], failures: Map<PolicyReading, Diagnostic[]>): boolean {
+    const next = new Map(this.#policies);
+    for (const { policy, status, diagnostics } of readings)
+      if (policy !== undefined)
+        next.set(keyOf(policy), {
+          policy,
+          status: status === 'Partial' ? 'Partial' : 'Applied',
+          generation: this.#generation + 1,
+          diagnostics,
+        });
+    try {
+      this.#change(next, this.#settings);
+      return true;
+    } catch (error) {
+      for (const reading of readings) failures.set(reading, loadFailures(reading.subject, error));
+      return false;
+    }
+  }
+
+  #change(policies: Map<string, Held>, settings: Settings): void {
+    const list = [...policies.values()].map((held) => held.policy);
+    const plans = this.#registry.all.map((workload) => this.#plan(workload, list, settings));
+    this.#install(plans);
+    this.#policies = policies;
+    this.#settings = settings;
+  }
+
+  #plan(workload: Workload, policies: readonly Policy[], settings: Settings): Plan {
+    const covering = policies.filter((policy) => appliesTo(policy, workload.record, settings));
+    const { spellings } = this.#spellings(workload, covering);
+    const ruleSet = compile(covering, workload.record, settings, spellings);
+    return { workload, ruleSet, encoded: encode(ruleSet, this.#engine.hashKey) };
+  }
+
+  /** For a new workload: a policy that cannot be compiled for it is left out and reported; it is not started without the others. */
+  #planTolerant(workload: Workload): { plan: Plan; problems: Diagnostic[] } {
+    let policies = [...this.#policies.values()].map((held) => held.policy);
+    const problems: Diagnostic[] = [];
+    for (;;) {
+      try {
+        return { plan: this.#plan(workload, policies, this.#settings), problems };
+      } catch (error) {
+        if (!(error instanceof CompileError)) throw error;
+        problems.push(...error.diagnostics);
+        const bad = error.diagnostics[0];
+        const rest = policies.filter(
+          (p) => !(p.name === bad?.policy && p.kind === bad.kind && p.namespace === (bad.namespace ?? '')),
+        );
+        if (rest.length === policies.length) throw error;
+        policies = rest;
+      }
+    }
+  }
+
+  #spellings(workload: Workload, policies: readonly Policy[]) {
+    const root = workload.rootPid === undefined ? '/' : `/proc/${workload.rootPid}/root`;
+    if (workload.rootPid === undefined && !workload.hostMounts)
+      return resolveSpellings(policies, () => ({ kind: 'other' }));
+    try {
+      using opened = openRoot(root);
+      return resolveSpellings(policies, opened.read);
+    } catch {
+      // The process ended meanwhile: the paths as written stay.
+      return resolveSpellings(policies, () => ({ kind: 'other' }));
+    }
+  }
+
+  #install(plans: readonly Plan[]): void {
+    const generation = this.#generation + 1;
+    const changed = plans.filter(
+      (plan) => this.#ruleSets.get(plan.workload.id)?.encoded.digest !== plan.encoded.digest,
+    );
+    try {
+      for (const plan of changed) this.#table.install(plan.encoded, generation);
+    } catch (error) {
+      this.#table.collect();
+      throw error;
+    }
+    this.#generation = generation;
+    for (const plan of changed) {
+      this.#table.flip(plan.workload.slot, plan.encoded, generation);
+      plan.workload.generation = generation;
+      this.#ruleSets.set(plan.workload.id, plan);
+    }
+    this.#table.collect();
+  }
+
+  #resultOf(reading: PolicyReading, failed: Diagnostic[] | undefined): PolicyResult {
+    const { subject, policy, status, diagnostics } = reading;
+    if (policy !== undefined && failed === undefined) {
+      const held = this.#policies.get(keyOf(policy));
+      if (held !== undefined) return this.#result(policy, held.status, held.generation, held.diagnostics);
+    }
+    return {
+      kind: subject.kind ?? '',
+      namespace: subject.namespace ?? '',
+      name: subject.policy ?? '',
+      status: status === 'Unsupported' ? 'Unsupported' : 'Invalid',
+      observedGeneration: 0,
+      workloads: 0,
+      diagnostics: [...diagnostics, ...(failed ?? [])],
+    };
+  }
+
+  #result(
+    policy: Policy,
+    status: Held['status'],
+    generation: number,
+    diagnostics: readonly Diagnostic[],
+  ): PolicyResult {
+    const { kind, namespace, name } = policy;
+    const workloads = this.#registry.all.filter((w) => appliesTo(policy, w.record, this.#settings)).length;
+    const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
+    const idle = workloads === 0 ? [diagnose(subject, 'NoWorkload', 'spec.selector', 'covers no workload now')] : [];
+    return {
+      kind,
+      namespace,
+      name,
+      status,
+      observedGeneration: generation,
+      workloads,
+      diagnostics: [...diagnostics, ...idle],
+    };
+  }
+}
+
+function keyOf({ kind, namespace, name }: PolicyIdentity): string {
+  return `${kind} ${namespace} ${name}`;
+}
+
+function matches(policy: Policy, wanted: Partial<PolicyIdentity>): boolean {
+  return (
+    (wanted.kind === undefined || wanted.kind === policy.kind) &&
+    (wanted.namespace === undefined || wanted.namespace === policy.namespace) &&
+    wanted.name === policy.name
+  );
+}
+
+function loadFailures(subject: Subject, error: unknown): Diagnostic[] {
+  if (error instanceof CompileError) return [...error.diagnostics];
+  if (error instanceof KernelError || error instanceof HashCollision)
+    return [diagnose(subject, 'LoadFailed', 'spec', `${error.message}; the rules in force before stay`)];
+  throw error;
+}

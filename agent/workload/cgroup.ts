@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { AgentError } from '../error.ts';
+
+const cgroup2Magic = 0x63677270;
+
+/** A cgroup v2 directory and those below it. */
+export interface CgroupTree {
+  /** The kernel's id of each, the top one first. */
+  ids: bigint[];
+  /** Processes in any of them. */
+  pids: number[];
+}
+
+/** @throws AgentError `workload` when the path is no cgroup v2 directory */
+export function readCgroupTree(path: string): CgroupTree {
+  let type: number;
+  try {
+    type = statfsSync(path).type;
+  } catch (cause) {
+    throw new AgentError('workload', `the cgroup ${path} does not exist; create it before its workload is registered`, {
+      cause,
+    });
+  }
+  if (type !== cgroup2Magic)
+    throw new AgentError(
+      'workload',
+      `${path} is no cgroup v2 directory; found a file system of type 0x${type.toString(16)}`,
+    );
+  const tree: CgroupTree = { ids: [], pids: [] };
+  visit(path, tree);
+  return tree;
+}
+
+/** True as long as the directory is there. */
+export function cgroupExists(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function visit(path: string, tree: CgroupTree): void {
+  // The id of a cgroup is the inode number of its directory (64-bit kernels).
+  tree.ids.push(statSync(path, { bigint: true }).ino);
+  const procs = readFileSync(join(path, 'cgroup.procs'), 'latin1').trim();
+  if (procs !== '') tree.pids.push(...procs.split('\n').map(Number));
+  for (const entry of readdirSync(path, { withFileTypes: true }))
+    if (entry.isDirectory()) {
+      try {
+        visit(join(path, entry.name), tree);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // removed meanwhile
+      }
+    }
+}
+
+/** Mount point of the cgroup v2 hierarchy; on a machine with both versions it is not /sys/fs/cgroup. */
+export function cgroup2Mount(mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')): string | undefined {
+  for (const line of mountinfo.split('\n')) {
+    const [before, after] = line.split(' - ');
+    if (after?.startsWith('cgroup2 ')) return before?.split(' ')[4]?.replace(/\\040/g, ' ');
+  }
+  return undefined;
+}

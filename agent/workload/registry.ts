@@ -1,0 +1,132 @@
+import { readlinkSync } from 'node:fs';
+import * as abi from '../abi.gen.ts';
+import { AgentError } from '../error.ts';
+import type { Engine } from '../kernel/engine.ts';
+import { cgroupExists, readCgroupTree } from './cgroup.ts';
+import type { WorkloadRecord } from './workload.ts';
+
+/** A workload that the kernel side knows. */
+export interface Workload {
+  id: bigint;
+  slot: number;
+  record: WorkloadRecord;
+  /** A process inside, through whose root directory the rules' paths are resolved; undefined: none has run yet. */
+  rootPid: number | undefined;
+  hostMounts: boolean;
+  /** Generation of the rule set in force, 0: none yet. */
+  generation: number;
+}
+
+const fields = abi.workload.fields;
+const cgroupValue = (id: bigint, slot: number): Uint8Array => {
+  const value = Buffer.alloc(abi.cgroup.size);
+  value.writeBigUInt64LE(id, abi.cgroup.fields.workload.offset);
+  value.writeUInt32LE(slot, abi.cgroup.fields.slot.offset);
+  return value;
+};
+const cgroupKey = (id: bigint): Uint8Array => new Uint8Array(new BigUint64Array([id]).buffer);
+
+/**
+ * The workloads of this machine: slots of the kernel's workload table, and the cgroups that lead to them. A workload is
+ * prepared first, put under its rules by the caller, and connected last, so that no task of it is ever without rules.
+ */
+export class WorkloadRegistry {
+  readonly #engine: Engine;
+  readonly #byContainer = new Map<string, Workload>();
+  readonly #byId = new Map<bigint, Workload>();
+  readonly #free: number[] = [];
+  #nextSlot = 1;
+  #nextId = 1n;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get all(): Workload[] {
+    return [...this.#byContainer.values()];
+  }
+
+  find(id: bigint): Workload | undefined {
+    return this.#byId.get(id);
+  }
+
+  findContainer(containerId: string): Workload | undefined {
+    return this.#byContainer.get(containerId);
+  }
+
+  /**
+   * Takes a slot for a new workload, or the new record of a known one. Nothing is judged yet.
+   *
+   * @throws AgentError `workload` when the cgroup does not fit or the table is full
+   */
+  prepare(record: WorkloadRecord): Workload {
+    const known = this.#byContainer.get(record.containerId);
+    if (known !== undefined) {
+      if (known.record.cgroup !== record.cgroup)
+        throw new AgentError(
+          'workload',
+          `container ${record.containerId} is registered with the cgroup ${known.record.cgroup}; remove it first`,
+        );
+      known.record = record;
+      return known;
+    }
+    const { pids } = readCgroupTree(record.cgroup);
+    const slot = this.#free.pop() ?? this.#nextSlot++;
+    if (slot >= abi.limits.MAX_WORKLOADS) {
+      this.#nextSlot--;
+      throw new AgentError('workload', `the table of workloads is full (${abi.limits.MAX_WORKLOADS})`);
+    }
+    const rootPid = pids.find((pid) => mountNamespace(pid) !== undefined);
+    const namespace = rootPid === undefined ? undefined : mountNamespace(rootPid);
+    const hostMounts =
+      record.hostMounts === true || (namespace !== undefined && namespace === mountNamespace(process.pid));
+    const workload: Workload = { id: this.#nextId++, slot, record, rootPid, hostMounts, generation: 0 };
+    const element = Buffer.from(
+      this.#engine.workloads.element(slot).buffer,
+      this.#engine.workloads.element(slot).byteOffset,
+      abi.workload.size,
+    );
+    element.fill(0);
+    const started = rootPid === undefined ? 0 : abi.workloadFlags.WORKLOAD_STARTED;
+    element.writeUInt32LE((hostMounts ? abi.workloadFlags.WORKLOAD_HOST_MOUNTS : 0) | started, fields.flags.offset);
+    element.writeUInt32LE(namespace ?? 0, fields.mount_namespace.offset);
+    this.#engine.workloads.store(slot, fields.id.offset, workload.id);
+    this.#byContainer.set(record.containerId, workload);
+    this.#byId.set(workload.id, workload);
+    return workload;
+  }
+
+  /** Leads the tasks of the workload's cgroups to it: those to come, and those that are there. */
+  connect(workload: Workload): void {
+    const cgroups = this.#engine.map('picket_cgroups');
+    const { ids } = readCgroupTree(workload.record.cgroup);
+    for (const id of ids) cgroups.update(cgroupKey(id), cgroupValue(workload.id, workload.slot));
+    this.#engine.sweep();
+  }
+
+  /** Forgets a workload; tasks that still run in it are judged no more. */
+  remove(workload: Workload): void {
+    this.#byContainer.delete(workload.record.containerId);
+    this.#byId.delete(workload.id);
+    this.#engine.workloads.store(workload.slot, fields.id.offset, 0n);
+    this.#engine.workloads.store(workload.slot, fields.set.offset, 0n);
+    const cgroups = this.#engine.map('picket_cgroups');
+    for (const [key, value] of cgroups.entries())
+      if (new DataView(value.buffer, value.byteOffset).getBigUint64(0, true) === workload.id) cgroups.delete(key);
+    this.#free.push(workload.slot);
+  }
+
+  /** Workloads whose cgroup is gone. */
+  ended(): Workload[] {
+    return this.all.filter((workload) => !cgroupExists(workload.record.cgroup));
+  }
+}
+
+/** Number of a process's mount namespace; undefined: it ended. */
+export function mountNamespace(pid: number): number | undefined {
+  try {
+    return Number(/\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/ns/mnt`))?.[1]);
+  } catch {
+    return undefined;
+  }
+}
