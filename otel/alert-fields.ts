@@ -7,7 +7,30 @@ const text = z
   .refine((value) => value.isWellFormed(), { error: 'holds half of a surrogate pair, which UTF-8 cannot carry' });
 const count = z.int().nonnegative();
 const id32 = z.int().nonnegative().max(0xffff_ffff);
-const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+
+/** The forms of identifiers and times. */
+export const forms = {
+  alertId: /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/,
+  traceId: /^(?!0+$)[0-9a-f]{32}$/,
+  spanId: /^(?!0+$)[0-9a-f]{16}$/,
+  time: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/,
+} as const;
+
+const time = z.string().regex(forms.time);
+
+/** The fixed words of fields that have some. */
+export const words = {
+  Kind: ['KubeArmorPolicy', 'KubeArmorClusterPolicy', 'KubeArmorHostPolicy'],
+  Category: ['process', 'file', 'network', 'dns', 'capabilities'],
+  Posture: ['block', 'audit'],
+  Flags: ['path-unresolved', 'path-late', 'args-truncated', 'audited'],
+  Severity: ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10'],
+  VerdictType: ['MatchedPolicy', 'MatchedHostPolicy'],
+  VerdictOperation: ['Process', 'File', 'Network', 'Capabilities', 'Syscall'],
+  SystemOperation: ['AlertThreshold', 'PathUnresolved', 'SequenceGap', 'NotCovered'],
+  Action: ['Block', 'Audit', 'Audit (Block)', 'Audit (Allow)'],
+  Result: ['Passed', 'Permission denied', 'Operation not permitted', 'Killed'],
+} as const;
 
 const tally = z.array(z.strictObject({ Value: text, Count: count })).min(1);
 
@@ -21,7 +44,7 @@ const rollup = z.strictObject({
 });
 
 const policyRule = z.strictObject({
-  Kind: z.enum(['KubeArmorPolicy', 'KubeArmorClusterPolicy', 'KubeArmorHostPolicy']),
+  Kind: z.enum(words.Kind),
   Namespace: text.optional(),
   Policy: text,
   UID: text.optional(),
@@ -30,30 +53,21 @@ const policyRule = z.strictObject({
 });
 
 const postureRule = z.strictObject({
-  Category: z.enum(['process', 'file', 'network', 'dns', 'capabilities']),
-  Posture: z.enum(['block', 'audit']),
+  Category: z.enum(words.Category),
+  Posture: z.enum(words.Posture),
   Generation: count.describe('of the rule set that decided'),
 });
 
 const rule = z.union([policyRule, postureRule]);
 
 const picket = z.strictObject({
-  AlertID: z
-    .string()
-    .regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/)
-    .describe('ULID, unique for ever; a repeat delivery carries the same one'),
+  AlertID: z.string().regex(forms.alertId).describe('ULID, unique for ever; a repeat delivery carries the same one'),
   Rule: rule,
-  TraceID: z.string().regex(/^(?!0+$)[0-9a-f]{32}$/),
-  SpanID: z
-    .string()
-    .regex(/^(?!0+$)[0-9a-f]{16}$/)
-    .describe('span of this alert'),
+  TraceID: z.string().regex(forms.traceId),
+  SpanID: z.string().regex(forms.spanId).describe('span of this alert'),
   Seq: z.int().positive().describe('1, 2, 3, … per agent start; a gap is a loss'),
   Epoch: text.describe('identifies the agent start that Seq counts in'),
-  Flags: z
-    .array(z.enum(['path-unresolved', 'path-late', 'args-truncated', 'audited']))
-    .min(1)
-    .optional(),
+  Flags: z.array(z.enum(words.Flags)).min(1).optional(),
   Rollup: rollup.optional().describe('AlertThreshold only'),
 });
 
@@ -86,16 +100,13 @@ export const fields = {
   ParentProcessName: text.optional().describe('executable of the parent'),
   ProcessName: text.describe('executable that acts; for Operation Process the program that was to start'),
   PolicyName: text.describe('policy, or DefaultPosture'),
-  Severity: z.enum(['1', '2', '3', '4', '5', '6', '7', '8', '9', '10']).optional(),
+  Severity: z.enum(words.Severity).optional(),
   Tags: text.optional().describe('tags joined by commas'),
   ATags: z.array(text).min(1).optional().describe('the same as a list'),
   Message: text.optional().describe('message of the rule'),
-  Type: z.enum(['MatchedPolicy', 'MatchedHostPolicy', 'SystemEvent']),
+  Type: z.enum([...words.VerdictType, 'SystemEvent']),
   Source: text.describe('Operation Process: executable of the parent. Otherwise: command line of the acting process'),
-  Operation: z.enum([
-    ...(['Process', 'File', 'Network', 'Capabilities', 'Syscall'] as const),
-    ...(['AlertThreshold', 'PathUnresolved', 'SequenceGap', 'NotCovered'] as const),
-  ]),
+  Operation: z.enum([...words.VerdictOperation, ...words.SystemOperation]),
   Resource: text.optional().describe('the object'),
   Data: text.describe('hook or call with its details'),
   EventData: z
@@ -103,8 +114,8 @@ export const fields = {
     .optional()
     .describe('Data taken apart'),
   Enforcer: text.describe('BPFLSM, eBPF Monitor, eBPF Tracepoint, PRESET-…'),
-  Action: z.enum(['Block', 'Audit', 'Audit (Block)', 'Audit (Allow)']),
-  Result: z.enum(['Passed', 'Permission denied', 'Operation not permitted', 'Killed']),
+  Action: z.enum(words.Action),
+  Result: z.enum(words.Result),
   Cwd: text.optional().describe('working directory with a trailing /'),
   TTY: text.optional().describe('controlling terminal'),
   ExecEvent: z.strictObject({ ExecID: text, ExecutableName: text }).optional(),
@@ -130,7 +141,7 @@ export const systemFields = {
   PolicyName: fields.PolicyName.optional(),
   Type: z.literal('SystemEvent'),
   Source: fields.Source.optional(),
-  Operation: z.enum(['AlertThreshold', 'PathUnresolved', 'SequenceGap', 'NotCovered']),
+  Operation: z.enum(words.SystemOperation),
   Data: fields.Data.optional(),
   Enforcer: fields.Enforcer.optional(),
   Action: fields.Action.optional(),
@@ -141,8 +152,8 @@ export const systemFields = {
 /** The fields of an alert about a verdict. */
 export const verdictFields = {
   ...fields,
-  Type: z.enum(['MatchedPolicy', 'MatchedHostPolicy']),
-  Operation: z.enum(['Process', 'File', 'Network', 'Capabilities', 'Syscall']),
+  Type: z.enum(words.VerdictType),
+  Operation: z.enum(words.VerdictOperation),
 };
 
 /** Key order inside the nested objects. */

@@ -10,13 +10,16 @@ export function formatTimestamp(unixNs: bigint): string {
 
 const FORM = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})(\d{3})Z$/;
 
-/** Unix nanoseconds of a time written by `formatTimestamp`; undefined for any other text and for dates that do not exist. */
+/**
+ * Unix nanoseconds of a time written by `formatTimestamp`; undefined for any other text, for dates that do not exist
+ * and for times that the 64 bits of OTLP cannot hold (before 1970, after July 2554).
+ */
 export function parseTimestamp(text: string): bigint | undefined {
   const match = FORM.exec(text);
   if (match === null) return undefined;
   const millis = Date.parse(`${match[1]}Z`);
-  // Date.parse turns the 30th of February into the 2nd of March; a year past 2554 does not fit OTLP's 64 bits.
-  if (!(millis >= 0 && millis < 18_446_744_073_000) || new Date(millis).toISOString() !== `${match[1]}Z`)
-    return undefined;
-  return BigInt(millis) * 1_000_000n + BigInt(match[2] as string) * 1000n;
+  // Date.parse turns the 30th of February into the 2nd of March.
+  if (!(millis >= 0) || new Date(millis).toISOString() !== `${match[1]}Z`) return undefined;
+  const ns = BigInt(millis) * 1_000_000n + BigInt(match[2] as string) * 1000n;
+  return ns < 1n << 64n ? ns : undefined;
 }

@@ -12,7 +12,7 @@ describe('formatTimestamp()', () => {
 describe('parseTimestamp()', () => {
   it('reads back every time that OTLP can carry', () => {
     fc.assert(
-      fc.property(fc.bigInt(0n, 18_446_744_072_999_999n), (micros) => {
+      fc.property(fc.bigInt(0n, 18_446_744_073_709_551n), (micros) => {
         expect(parseTimestamp(formatTimestamp(micros * 1000n))).toBe(micros * 1000n);
       }),
     );
