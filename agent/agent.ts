@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { openSpool, type Spool } from '../otel/spool/spool.ts';
 import { readOrCreateToken } from '../otel/token.ts';
 import * as abi from './abi.gen.ts';
-import type { AgentConfig } from './config.ts';
+import { type AgentConfig, settingsOf } from './config.ts';
 import { isAgentThere } from './control/client.ts';
 import { type ControlApi, ControlServer } from './control/server.ts';
 import { AgentError } from './error.ts';
@@ -125,7 +125,7 @@ export class Agent implements ControlApi, AsyncDisposable {
     );
     const table = new RuleSetTable(this.#engine);
     this.#registry = new WorkloadRegistry(this.#engine);
-    this.#enforcement = new Enforcement(this.#engine, table, this.#registry, config.settings);
+    this.#enforcement = new Enforcement(this.#engine, table, this.#registry, settingsOf(config));
     this.#client = undo.use(
       new OtlpClient({
         endpoint: config.collector.endpoint,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { configSchema } from './config.ts';
+import { settingsSchema } from './policy/settings.ts';
 
 interface Node {
   readonly type?: string;
@@ -39,7 +40,8 @@ export function configTable(): string {
     .filter(({ node }) => !node.properties)
     .map(({ path, node, value }) => {
       const shown = value === undefined ? '–' : `\`${JSON.stringify(value)}\``;
-      const effect = path[0] === 'settings' ? 'at once, by the control socket' : 'restart';
+      const effect =
+        path[0] !== undefined && path[0] in settingsSchema.shape ? 'at once, by the control socket' : 'restart';
       return `| \`${path.join('.')}\` | ${typeOf(node)} | ${shown} | ${effect} | ${node.description ?? ''} |`;
     });
   return [

@@ -6,7 +6,7 @@ import { AgentError } from './error.ts';
 import { readDocuments } from './policy/document.ts';
 import { formatField } from './policy/field.ts';
 import { issueMessage, issuePath } from './policy/issue.ts';
-import { settingsSchema } from './policy/settings.ts';
+import { type Settings, settingsSchema } from './policy/settings.ts';
 
 export const defaultConfigFile = '/etc/picket/agent.yaml';
 
@@ -19,7 +19,10 @@ const ringBytes = z
   .max(1 << 30)
   .refine((value) => (value & (value - 1)) === 0, 'a power of two');
 
-/** `agent.yaml`. Every key has a default; unknown keys are refused. All need a restart but those in `settings`. */
+/**
+ * `agent.yaml`. Every key has a default; unknown keys are refused. The settings that policies depend on (settingsSchema, under
+ * KubeArmor's names where it has them) can be changed at run time, all else needs a restart.
+ */
 export const configSchema = z.strictObject({
   stateDir: absolute
     .default(isRoot ? '/var/lib/picket/agent' : join(stateHome, 'picket', 'agent'))
@@ -63,10 +66,16 @@ export const configSchema = z.strictObject({
         .describe('pause between two looks at the rings, in milliseconds'),
     })
     .prefault({}),
-  settings: settingsSchema.prefault({}).describe('what policies depend on; can be changed at run time'),
+  ...settingsSchema.shape,
 });
 
 export type AgentConfig = z.infer<typeof configSchema>;
+
+/** The part of the configuration that policies depend on. */
+export function settingsOf(config: AgentConfig): Settings {
+  const names = Object.keys(settingsSchema.shape) as (keyof Settings)[];
+  return settingsSchema.parse(Object.fromEntries(names.map((name) => [name, config[name]])));
+}
 
 /**
  * Reads and checks a configuration file; without a file name the default one, which may be absent.

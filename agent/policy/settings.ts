@@ -4,19 +4,25 @@ const posture = z.enum(['block', 'audit']);
 
 /** The agent settings that policies depend on, with their defaults; KubeArmor's names where it has the setting. */
 export const settingsSchema = z.strictObject({
-  /** What happens to accesses that an allow-list does not list: files and programs. */
-  defaultFilePosture: posture.default('block'),
-  /** The same for sockets and look-ups. */
-  defaultNetworkPosture: posture.default('block'),
-  defaultCapabilitiesPosture: posture.default('block'),
-  /** Namespaces that no policy touches. */
-  untrackedNs: z.array(z.string()).default(['kube-system', 'picket']),
-  /** Whether a file allow-list lets programs read what any dynamically linked program needs to start. */
-  fileBaseline: z.enum(['on', 'off']).default('on'),
-  /** `audit`: every refusal passes and is reported. */
-  enforcement: z.enum(['enforce', 'audit']).default('enforce'),
-  /** Annotations of namespaces by namespace; each key beats the one that a workload's record brings. */
-  namespaceAnnotations: z.record(z.string(), z.record(z.string(), z.string())).default({}),
+  defaultFilePosture: posture
+    .default('block')
+    .describe('what happens to files and programs that an allow-list does not list'),
+  defaultNetworkPosture: posture
+    .default('block')
+    .describe('the same for sockets and look-ups; no network rules are enforced yet'),
+  defaultCapabilitiesPosture: posture
+    .default('block')
+    .describe('the same for capabilities; no capability rules are enforced yet'),
+  untrackedNs: z.array(z.string()).default(['kube-system', 'picket']).describe('namespaces that no policy touches'),
+  fileBaseline: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('whether a file allow-list lets programs read what any dynamically linked program needs to start'),
+  enforcement: z.enum(['enforce', 'audit']).default('enforce').describe('audit: every refusal passes and is reported'),
+  namespaceAnnotations: z
+    .record(z.string(), z.record(z.string(), z.string()))
+    .default({})
+    .describe('annotations of namespaces, by namespace; each key beats the one that a workload brings'),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
