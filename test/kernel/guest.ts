@@ -18,6 +18,8 @@ export interface GuestOptions {
   icount?: boolean;
   /** MiB; default 3072. The guest's root keeps what is written in half of it. */
   memoryMiB?: number;
+  /** File system images, read-only, as /dev/vda, /dev/vdb, ...; `modprobe virtio_blk` first. */
+  disks?: string[];
   /** From start to a guest that runs commands; default 120 s. */
   bootTimeoutMs?: number;
 }

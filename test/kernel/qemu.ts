@@ -6,13 +6,22 @@ interface Machine {
   initramfs: string;
   icount?: boolean;
   memoryMiB?: number;
+  disks?: string[];
   share: string;
   /** Path of a socket by its name. */
   path(name: string): string;
 }
 
 /** The command line of QEMU for a guest: software emulation (KVM is not asked for), two virtiofs shares, user network, one virtio serial port. */
-export function qemuArguments({ kernel, initramfs, icount, memoryMiB = 3072, share, path }: Machine): string[] {
+export function qemuArguments({
+  kernel,
+  initramfs,
+  icount,
+  memoryMiB = 3072,
+  disks = [],
+  share,
+  path,
+}: Machine): string[] {
   const processor = icount
     ? ['-accel', 'tcg', '-icount', 'shift=1,sleep=off', '-smp', '1']
     : ['-accel', 'tcg,thread=multi,tb-size=512', '-smp', '2'];
@@ -29,6 +38,7 @@ export function qemuArguments({ kernel, initramfs, icount, memoryMiB = 3072, sha
     ...['-object', `memory-backend-memfd,id=memory,size=${memoryMiB}M,share=on`, '-numa', 'node,memdev=memory'],
     ...fileSystem('root'),
     ...fileSystem('share'),
+    ...disks.flatMap((file) => ['-drive', `file=${file},format=raw,if=virtio,readonly=on`]),
     ...['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile='],
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=channel,path=${path('channel.sock')}`],
     ...['-device', 'virtserialport,chardev=channel'],
