@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { lstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { buildImage } from './build.ts';
+import { buildImage, buildImageDisk } from './build.ts';
 import { ENTRIES, USER1 } from './fixture.ts';
 
 describe('buildImage()', () => {
@@ -63,4 +63,12 @@ describe('buildImage()', () => {
     expect(run('/readwrite', '-r', '/none')).toBe('1 readwrite: /none: No such file or directory\n');
     expect(run('/readwrite', '-w', '/etc')).toBe('1 readwrite: /etc: Is a directory\n');
   });
+});
+
+test('buildImageDisk() holds the same files with owner, mode and file capabilities', async () => {
+  const disk = await buildImageDisk();
+  const debugfs = (request: string) => execFileSync('/sbin/debugfs', ['-R', request, disk], { encoding: 'utf8' });
+  expect(debugfs('stat /home/user1/otherfile.txt')).toMatch(/Mode:\s+0666.*\n.*User:\s+1000\s+Group:\s+1000/);
+  expect(debugfs('cat /secret.txt')).toBe('secret file\n');
+  expect(debugfs('stat /usr/bin/ping')).toContain('security.capability');
 });

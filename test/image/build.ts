@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, copyFileSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { cached } from '../kernel/cache.ts';
 import { runCommand } from '../kernel/command.ts';
+import { compile } from './compile.ts';
 import { ENTRIES, type Entry, PACKAGES, USER1 } from './fixture.ts';
 
-const INPUTS = ['build.ts', 'fixture.ts', 'hello.c', 'readwrite.c'];
+const INPUTS = ['build.ts', 'compile.ts', 'fixture.ts', 'hello.c', 'readwrite.c'];
 
 /**
  * The root file system of the fixture image: Debian 12 with what conformance cases rely on. Built once per cache and
@@ -19,6 +20,30 @@ export async function buildImage(): Promise<string> {
   for (const name of INPUTS) hash.update(readFileSync(join(import.meta.dirname, name)));
   const entry = await cached(`image-${hash.digest('hex').slice(0, 16)}`, fill);
   return join(entry, 'rootfs');
+}
+
+/**
+ * The same as a disk with an ext4 file system, for a guest: there the folder would be seen through virtiofs, which passes
+ * no file capabilities on (ping has one) and asks this machine at every open.
+ */
+export async function buildImageDisk(): Promise<string> {
+  const rootfs = await buildImage();
+  const entry = await cached(`${basename(dirname(rootfs))}-disk`, async (folder) => {
+    const used = (await runCommand('du', ['--summarize', '--block-size=1M', rootfs])).split('\t')[0];
+    const size = `${Math.ceil(Number(used) * 1.2) + 32}M`;
+    await runCommand('/sbin/mke2fs', [
+      '-q',
+      '-t',
+      'ext4',
+      '-O',
+      '^has_journal',
+      '-d',
+      rootfs,
+      join(folder, 'disk'),
+      size,
+    ]);
+  });
+  return join(entry, 'disk');
 }
 
 async function fill(folder: string): Promise<void> {
@@ -43,8 +68,7 @@ async function fill(folder: string): Promise<void> {
   const programs = await mkdtemp(join(tmpdir(), 'picket-image-'));
   try {
     for (const name of ['hello', 'readwrite']) {
-      const source = join(import.meta.dirname, `${name}.c`);
-      await runCommand('clang', ['-O2', '-static', '-Wall', '-Werror', '-o', join(programs, name), source]);
+      await compile(join(import.meta.dirname, `${name}.c`), join(programs, name));
     }
     for (const entry of ENTRIES) put(rootfs, programs, entry);
   } finally {
