@@ -192,21 +192,25 @@ describe.skipIf(missingForKernel)(named('RingReader over a kernel ring', missing
       struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, ${ringBytes}); } ring SEC(".maps");
       struct record { __u32 number; __u32 size; __u8 bytes[4096]; };
       struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, __u32); __type(value, struct record); } scratch SEC(".maps");
+      struct state { __u32 first, beyond, step, fitted; };
+      static long produce_one(__u32 i, struct state *state) {
+        __u32 zero = 0;
+        struct record *record = bpf_map_lookup_elem(&scratch, &zero);
+        __u64 size = state->beyond + i * state->step;
+        if (!record) return 1;
+        asm volatile("%[size] &= 2047\\n%[size] += 8" : [size] "+r"(size)); /* the verifier sees the bound */
+        record->number = state->first + i;
+        record->size = size;
+        record->bytes[(size - 9) & 4095] = size & 0xff; /* of a record without bytes: far behind its end */
+        if (bpf_ringbuf_output(&ring, record, size, BPF_RB_NO_WAKEUP)) return 1;
+        state->fitted++;
+        return 0;
+      }
       /* context: first number, how many, bytes beyond 8, how many more each time; returns how many fitted */
       SEC("syscall") int produce(__u32 *context) {
-        __u32 zero = 0, fitted = 0;
-        struct record *record = bpf_map_lookup_elem(&scratch, &zero);
-        if (!record) return -1;
-        for (__u32 i = 0; i < 4096 && i < context[1]; i++) {
-          __u64 size = context[2] + i * context[3];
-          asm volatile("%[size] &= 2047\\n%[size] += 8" : [size] "+r"(size)); /* the verifier sees the bound */
-          record->number = context[0] + i;
-          record->size = size;
-          record->bytes[(size - 9) & 4095] = size & 0xff; /* of a record without bytes: far behind its end */
-          if (bpf_ringbuf_output(&ring, record, size, BPF_RB_NO_WAKEUP)) break;
-          fitted++;
-        }
-        return fitted;
+        struct state state = { context[0], context[2], context[3], 0 };
+        bpf_loop(context[1], produce_one, &state, 0);
+        return state.fitted;
       }
       SEC("syscall") int discard(__u32 *context) {
         void *record = bpf_ringbuf_reserve(&ring, 16, 0);
