@@ -25,7 +25,7 @@ export interface Image {
 
 export function parseImage(image: string): Image {
   // A colon before the last slash belongs to the registry's port.
-  const match = /^(.*?[^/:@])(?::([^/:@]+))?(?:@([^@]+))?$/s.exec(image);
+  const match = /^([^@]*?[^/:@])(?::([^/:@]+))?(?:@([^@]+))?$/s.exec(image);
   if (match === null) return { name: image };
   const [, name, tag, digest] = match;
   return {
