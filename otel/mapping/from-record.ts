@@ -23,34 +23,41 @@ export function fromRecord(record: LogRecord, resource: Resource, scope: Scope):
     throw new OtlpError('not-an-alert', `The event name "${record.eventName}" is no alert's`);
   }
   const map = new AttributeMap(record.attributes);
-  const direct: Record<string, string | number | undefined> = {};
-  for (const { field, name, kind } of directFields) direct[field] = kind === 'count' ? map.count(name) : map.text(name);
-  const severity = map.count(name.SEVERITY);
-  const ATags = map.texts(name.TAGS);
-  return wholeAlert({
+  const alert: Record<string, unknown> = {
     Timestamp: Number(record.timeUnixNano / 1_000_000_000n),
     UpdatedTime: formatTimestamp(record.timeUnixNano),
-    ...fromResource(resource),
-    ...direct,
     Operation,
+  };
+  const set = (fields: Readonly<Record<string, unknown>>): void => {
+    for (const key in fields) if (fields[key] !== undefined) alert[key] = fields[key];
+  };
+  set(fromResource(resource));
+  set(fromScope(scope));
+  for (const { field, name, kind } of directFields) {
+    const value = kind === 'count' ? map.count(name) : map.text(name);
+    if (value !== undefined) alert[field] = value;
+  }
+  const severity = map.count(name.SEVERITY);
+  const ATags = map.texts(name.TAGS);
+  set({
     Severity: severity === undefined ? undefined : String(severity),
     Tags: ATags?.join(','),
     ATags,
     Source: sourceOf(map, Operation),
     EventData: eventData(map.text(name.DATA)),
     ExecEvent: execEventOf(map),
-    ...fromScope(scope),
-    Picket: {
-      AlertID: map.text(name.LOG_RECORD_UID),
-      Rule: ruleOf(map),
-      TraceID: record.traceId,
-      SpanID: record.spanId,
-      Seq: map.count(name.SEQ),
-      Epoch: map.text(name.EPOCH),
-      Flags: flagsOf(map),
-      Rollup: rollupOf(map),
-    },
   });
+  const Picket = {
+    AlertID: map.text(name.LOG_RECORD_UID),
+    Rule: ruleOf(map),
+    TraceID: record.traceId,
+    SpanID: record.spanId,
+    Seq: map.count(name.SEQ),
+    Epoch: map.text(name.EPOCH),
+    Flags: flagsOf(map),
+    Rollup: rollupOf(map),
+  };
+  return wholeAlert(alert, Picket);
 }
 
 /** `Source` travels in the attribute that means the same: of a new program the parent, else the acting command line. */

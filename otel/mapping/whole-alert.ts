@@ -24,16 +24,17 @@ const POSTURES: ReadonlySet<unknown> = new Set(words.Posture);
 const IDS = ['HostPPID', 'HostPID', 'PPID', 'PID', 'UID'] as const;
 
 function required(fields: typeof verdictFields | typeof systemFields): string[] {
-  return Object.entries(fields).flatMap(([key, field]) => (field.safeParse(undefined).success ? [] : [key]));
+  const { Picket: _, ...outer } = fields;
+  return Object.entries(outer).flatMap(([key, field]) => (field.safeParse(undefined).success ? [] : [key]));
 }
 const VERDICT_REQUIRED = required(verdictFields);
 const SYSTEM_REQUIRED = required(systemFields);
 
 /**
- * The alert without its undefined fields, when it is one by the schema.
+ * Puts `Picket`, without its undefined fields, into `loose`, which has none, and says that this is an alert by the schema.
  * @throws OtlpError `not-an-alert`, naming the field
  */
-export function wholeAlert(loose: Loose & { Picket: Loose }): Alert {
+export function wholeAlert(loose: Record<string, unknown>, picket: Loose): Alert {
   const system = loose.Type === 'SystemEvent';
   for (const key of system ? SYSTEM_REQUIRED : VERDICT_REQUIRED) if (loose[key] === undefined) throw lacks(key);
   if (system === VERDICT_OPERATIONS.has(loose.Operation)) throw wrong('Type', loose.Type);
@@ -41,15 +42,13 @@ export function wholeAlert(loose: Loose & { Picket: Loose }): Alert {
     if (loose[key] !== undefined && !set.has(loose[key])) throw wrong(key, loose[key]);
   }
   for (const key of IDS) if ((loose[key] as number) > 0xffff_ffff) throw wrong(key, loose[key]);
-  const { Rule, Rollup } = loose.Picket as Record<'Rule' | 'Rollup', Loose | undefined>;
-  checkPicket(loose.Picket);
+  const { Rule, Rollup } = picket as Record<'Rule' | 'Rollup', Loose | undefined>;
+  checkPicket(picket);
   if (Rule !== undefined) checkRule(Rule, loose.PolicyName);
   else if (!system) throw lacks('Picket.Rule');
   if (Rollup !== undefined) checkRollup(Rollup);
-  return known({
-    ...loose,
-    Picket: known({ ...loose.Picket, Rule: Rule && known(Rule), Rollup: Rollup && known(Rollup) }),
-  }) as unknown as Alert;
+  loose.Picket = known({ ...picket, Rule: Rule && known(Rule), Rollup: Rollup && known(Rollup) });
+  return loose as unknown as Alert;
 }
 
 function checkPicket(picket: Loose): void {

@@ -121,7 +121,9 @@ export class Writer {
     const length = this.length();
     this.varint(length);
     if (length === text.length && length < SHORT) {
-      for (let i = 0; i < length; i++) this.bytes[this.position++] = text.charCodeAt(i);
+      const { bytes, position } = this;
+      for (let i = 0; i < length; i++) bytes[position + i] = text.charCodeAt(i);
+      this.position = position + length;
     } else {
       this.position += this.bytes.write(text, this.position, length, length === text.length ? 'latin1' : 'utf8');
     }
