@@ -18,6 +18,9 @@ import type { Locate } from './report.ts';
 /** Bounds of one policy file. */
 export const fileLimits = { bytes: 8 * 1024 * 1024, documents: 1000, aliases: 100 } as const;
 
+/** The YAML reader is recursive: it ends at the depth of its stack, as an error or as an exception. */
+const tooDeep = 'found a document nested too deep';
+
 /** One YAML document: its value with a way back to lines and columns, or what is wrong with it. */
 export type YamlDocument =
   | { kind: 'value'; value: unknown; start: Position; locate: Locate }
@@ -37,7 +40,6 @@ export function readDocuments(text: string, file: string): YamlDocument[] {
     const start = position(offset);
     return { kind: 'broken', start, problems: [{ message, position: start }] };
   };
-  lines.addNewLine(0);
   if (Buffer.byteLength(text) > fileLimits.bytes)
     return [broken(0, `found ${Buffer.byteLength(text)} bytes; allowed: at most ${fileLimits.bytes}`)];
 
@@ -52,13 +54,7 @@ export function readDocuments(text: string, file: string): YamlDocument[] {
       for (const document of new Composer({ uniqueKeys: false, stringKeys: true, merge: false }).compose(tokens))
         documents.push(...readDocument(document, position));
     } catch (error) {
-      // Nesting deeper than the stack of the YAML reader.
-      documents.push(
-        broken(
-          start,
-          error instanceof RangeError ? 'found a document nested too deep' : `found ${(error as Error).message}`,
-        ),
-      );
+      documents.push(broken(start, error instanceof RangeError ? tooDeep : `found ${(error as Error).message}`));
     }
   }
   return documents;
@@ -82,7 +78,7 @@ function readDocument(document: Document.Parsed, position: (offset: number) => P
   const start = position(document.contents?.range[0] ?? document.range[0]);
   const problems = [
     ...document.errors.map(({ message, pos }) => ({
-      message: `found a YAML error: ${message}`,
+      message: /call stack/.test(message) ? tooDeep : `found a YAML error: ${message}`,
       position: position(pos[0]),
     })),
     ...duplicateKeys(document, position),

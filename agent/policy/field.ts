@@ -9,7 +9,8 @@ export function formatField(path: FieldPath): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;
-    else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(part)) text += `[${printable(part)}]`;
+    else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(part))
+      text += /^[-\w./]+$/.test(part) ? `[${part}]` : `[${printable(part)}]`;
     else text += text === '' ? part : `.${part}`;
   }
   return text;

@@ -72,13 +72,15 @@ function follow(
       path.pop();
       continue;
     }
-    const here = join([...path, name]);
-    const entry: Entry = gone ? { kind: 'missing' } : read(here);
+    path.push(name);
+    if (gone) continue;
+    const here = join(path);
+    const entry = read(here);
     if (entry.kind !== 'link') {
-      gone ||= entry.kind === 'missing';
-      path.push(name);
+      gone = entry.kind === 'missing';
       continue;
     }
+    path.pop();
     links.push({ path: here, target: entry.target });
     if (links.length > maxLinks) return undefined;
     if (entry.target.startsWith('/')) path = [];

@@ -57,7 +57,7 @@ export class Report {
   /** Notes something about a field; the object stays usable. */
   add(code: DiagnosticCode, path: FieldPath, message: string): void {
     if (partialCodes.has(code)) this.#partial = true;
-    this.#push(code, formatField(path), message, this.#locate(path, code === 'UnknownField' ? 'key' : 'value'));
+    this.#push(code, formatField(path), message, () => this.#locate(path, code === 'UnknownField' ? 'key' : 'value'));
   }
 
   /** The same, at most once for each field and code. */
@@ -75,13 +75,14 @@ export class Report {
     { code = 'InvalidValue', position }: { code?: DiagnosticCode; position?: Position | undefined } = {},
   ): void {
     this.#refused = true;
-    if (typeof field === 'string') this.#push(code, field, message, position);
-    else this.#push(code, formatField(field), message, position ?? this.#locate(field));
+    if (typeof field === 'string') this.#push(code, field, message, () => position);
+    else this.#push(code, formatField(field), message, () => position ?? this.#locate(field));
   }
 
-  #push(code: DiagnosticCode, field: string, message: string, position: Position | undefined): void {
+  #push(code: DiagnosticCode, field: string, message: string, position: () => Position | undefined): void {
+    // Finding a position takes time, and the object may hold any number of mistakes.
     if (this.#diagnostics.length < maxDiagnostics)
-      this.#diagnostics.push(diagnose(this.subject, code, field, message, position));
+      this.#diagnostics.push(diagnose(this.subject, code, field, message, position()));
     else this.#left++;
   }
 }

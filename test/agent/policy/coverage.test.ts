@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { maxDepth, syscallNumber } from '../../../agent/policy/coverage.ts';
+import { parsePolicyObject } from '../../../agent/policy/read.ts';
+import { csp, hsp, ksp } from './objects.ts';
+
+const from = { fromSource: [{ path: '/bin/sh' }] };
+const good = { matchPaths: [{ path: '/a' }] };
+
+describe('a policy that uses what is not enforced yet is refused as a whole', () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    [
+      'fromSource of a file',
+      ksp({ file: { matchPaths: [{ path: '/a', ...from }] } }),
+      'spec.file.matchPaths[0].fromSource',
+    ],
+    [
+      'fromSource of a program',
+      ksp({ process: { matchDirectories: [{ dir: '/a/', ...from }] } }),
+      'spec.process.matchDirectories[0].fromSource',
+    ],
+    [
+      'fromSource of a call',
+      ksp({ syscalls: { matchSyscalls: [{ syscall: ['unlink'], ...from }] } }),
+      'spec.syscalls.matchSyscalls[0].fromSource',
+    ],
+    ['a glob', csp({ file: { matchPatterns: [{ pattern: '/a*' }] } }), 'spec.file.matchPatterns[0]'],
+    ['execname', ksp({ file: good, process: { matchPaths: [{ execname: 'x' }] } }), 'spec.process.matchPaths[0]'],
+    [
+      'allowedArgs',
+      ksp({ process: { matchPaths: [{ path: '/a', allowedArgs: [] }] } }),
+      'spec.process.matchPaths[0].allowedArgs',
+    ],
+    [
+      'network',
+      ksp({ file: good, network: { matchProtocols: [{ protocol: 'tcp' }] } }),
+      'spec.network.matchProtocols[0]',
+    ],
+    ['dns', ksp({ network: { matchDNSQueries: [{ domain: 'a.b' }] } }), 'spec.network.matchDNSQueries[0]'],
+    [
+      'capabilities',
+      ksp({ capabilities: { matchCapabilities: [{ capability: 'kill' }] } }),
+      'spec.capabilities.matchCapabilities[0]',
+    ],
+    ['a preset', ksp({ file: good, presets: [{ name: 'exec' }] }), 'spec.presets[0]'],
+    ['a host policy', hsp({ nodeSelector: {}, file: good }), 'kind'],
+    [
+      'another call',
+      ksp({ syscalls: { matchSyscalls: [{ syscall: ['unlink', 'openat'] }] } }),
+      'spec.syscalls.matchSyscalls[0].syscall',
+    ],
+    [
+      'a path that is too deep',
+      ksp({ file: { matchPaths: [{ path: '/a'.repeat(maxDepth + 1) }] } }),
+      'spec.file.matchPaths[0]',
+    ],
+  ])('%s', (_, object, field) => {
+    const reading = parsePolicyObject(object);
+    expect(reading.policy).toBeUndefined();
+    expect(reading.status).toBe('Invalid');
+    expect(reading.diagnostics).toMatchObject([
+      { code: 'LoadFailed', level: 'error', policy: 'p', field, message: expect.stringContaining('does not enforce') },
+    ]);
+  });
+
+  it('covers unlink, unlinkat and rmdir, and paths as deep as the kernel walks', () => {
+    const object = ksp({
+      action: 'Audit',
+      file: { matchPaths: [{ path: '/a'.repeat(maxDepth) }] },
+      syscalls: { matchSyscalls: [{ syscall: ['unlink', 'unlinkat', 'rmdir'] }] },
+    });
+    expect(parsePolicyObject(object)).toMatchObject({ status: 'Accepted', diagnostics: [] });
+    expect(['unlink', 'unlinkat', 'rmdir'].map((name) => syscallNumber(name, 'x64'))).toEqual([87, 263, 84]);
+    expect(['unlink', 'unlinkat', 'rmdir'].map((name) => syscallNumber(name, 'arm64'))).toEqual([
+      undefined,
+      35,
+      undefined,
+    ]);
+  });
+});
