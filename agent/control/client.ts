@@ -16,7 +16,13 @@ export async function ask<T = unknown>(
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const text = body === undefined ? undefined : JSON.stringify(body);
   const asked = request(
-    { socketPath, method, path, timeout: timeoutMs, headers: { 'content-type': 'application/json' } },
+    {
+      socketPath,
+      method,
+      path,
+      timeout: timeoutMs,
+      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text ?? '') },
+    },
     (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
