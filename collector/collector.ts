@@ -10,7 +10,6 @@ import { Ledger } from './ledger.ts';
 import { ByteBudget } from './receive/budget.ts';
 import { intake } from './receive/intake.ts';
 import { type Receiver, startReceiver } from './receive/receiver.ts';
-import { KafkaSink } from './sinks/kafka/sink.ts';
 import type { Sink } from './sinks/sink.ts';
 import { StoreSink } from './sinks/store/sink.ts';
 import { serveStatus } from './status.ts';
@@ -37,7 +36,11 @@ export async function startCollector(config: Config, log: Logger, version: strin
   if (spool.setAside) log.error({ file: spool.setAside }, 'the spool was corrupt; it is set aside, a new one is begun');
   const sinks: Sink[] = [];
   if (config.store) sinks.push(stack.use(new StoreSink({ ...config.store, log })));
-  if (config.kafka) sinks.push(stack.use(new KafkaSink({ ...config.kafka, log })));
+  if (config.kafka) {
+    // The client takes half a second to load; without Kafka nobody waits for it.
+    const { KafkaSink } = await import('./sinks/kafka/sink.ts');
+    sinks.push(stack.use(new KafkaSink({ ...config.kafka, log })));
+  }
   const delivery = stack.adopt(new Delivery({ spool, sinks, log }), (each) => each.stop(DELIVER_GRACE_MS));
 
   const ledger = new Ledger();

@@ -31,6 +31,6 @@ async function main(): Promise<number> {
 process.stdout.on('error', () => {}); // a reader that has seen enough, as in `picket alerts | head`
 process.exitCode = await main();
 // Nothing holds the process but what is still to be written, and a parent's IPC channel.
-process.disconnect?.();
+if (process.connected) process.disconnect?.();
 await new Promise((resolve) => process.stdout.write('', resolve));
 setTimeout(() => process.exit(), 500).unref();

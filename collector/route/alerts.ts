@@ -1,5 +1,5 @@
 import type { Alert } from '../../otel/alert.ts';
-import { fromRecord } from '../../otel/mapping/from-record.ts';
+import { fromRecord, isAlertRecord } from '../../otel/mapping/mapping.ts';
 import type { LogRecord } from '../../otel/otlp/log.ts';
 import { decodeLogs, encodeLogs } from '../../otel/otlp/logs.ts';
 import type { Resource, Scope } from '../../otel/otlp/resource.ts';
@@ -21,12 +21,8 @@ export function alertsIn(logs: Uint8Array): Alerts {
   const found: Alerts = { alerts: [], broken: [] };
   for (const { resource, scopes } of decodeLogs(logs))
     for (const { scope, records } of scopes)
-      for (const record of records) if (isAlert(record)) collect(found, record, resource, scope);
+      for (const record of records) if (isAlertRecord(record)) collect(found, record, resource, scope);
   return found;
-}
-
-function isAlert(record: LogRecord): boolean {
-  return record.eventName.startsWith('picket.alert.');
 }
 
 function collect(found: Alerts, record: LogRecord, resource: Resource, scope: Scope): void {

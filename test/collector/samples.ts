@@ -1,7 +1,10 @@
 import type { VerdictAlert } from '../../otel/alert.ts';
+import { type AlertContext, toRecord, toResource, toScope, toSpan } from '../../otel/mapping/mapping.ts';
 import type { KeyValue } from '../../otel/otlp/attribute.ts';
 import type { LogRecord } from '../../otel/otlp/log.ts';
+import { encodeLogs } from '../../otel/otlp/logs.ts';
 import type { Resource, Scope } from '../../otel/otlp/resource.ts';
+import { encodeTraces } from '../../otel/otlp/traces.ts';
 import { unlinkAlert } from '../otel/sample-alerts.ts';
 
 export const text = (key: string, value: string): KeyValue => ({ key, value: { kind: 'string', value } });
@@ -48,4 +51,34 @@ export function sampleAlert(number: number, changes: Partial<VerdictAlert> = {})
     ...changes,
     Picket: { ...unlinkAlert.Picket, AlertID: `01GBSHSV68K0QH6Q${String(number).padStart(10, '0')}`, Seq: number + 1 },
   };
+}
+
+const CONTEXT: AlertContext = {
+  observedNs: 1_661_936_136_000_000_000n,
+  kernelRelease: '6.1.0',
+  bootId: '0b6f7d0e-3c1d-4f9e-8a43-2f1c9d3f7b55',
+  errno: 0,
+  processSpanId: 'fe53e2bce12ff43b',
+};
+
+/** Alerts as an agent sends them: an export request of logs. */
+export function alertLogs(...alerts: VerdictAlert[]): Uint8Array {
+  return encodeLogs(
+    alerts.map((alert) => ({
+      resource: toResource(alert, CONTEXT),
+      scope: toScope(alert, CONTEXT),
+      records: [toRecord(alert, CONTEXT)],
+    })),
+  );
+}
+
+/** The spans of alerts: an export request of traces. */
+export function alertTraces(...alerts: VerdictAlert[]): Uint8Array {
+  return encodeTraces(
+    alerts.map((alert) => ({
+      resource: toResource(alert, CONTEXT),
+      scope: toScope(alert, CONTEXT),
+      spans: [toSpan(alert, CONTEXT)],
+    })),
+  );
 }

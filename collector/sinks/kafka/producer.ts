@@ -78,12 +78,17 @@ export class RecordProducer implements AsyncDisposable {
     await producer?.close(true).catch(() => {});
   }
 
-  /** The partition that Kafka's own clients choose for the key (murmur2); keyless records go round. */
+  /** Keyless records go round. */
   #partition(key: Buffer | undefined): number {
-    if (key) return compatibilityPartitioner(undefined as never, key);
+    if (key) return partitionOf(key);
     this.#keyless = (this.#keyless + 1) % 0x7fff_ffff;
     return this.#keyless;
   }
+}
+
+/** The partition, modulo their number, that Kafka's own clients choose for a key: murmur2. */
+export function partitionOf(key: Buffer): number {
+  return compatibilityPartitioner(undefined as never, key);
 }
 
 function message({ topic, key, value, headers }: OutgoingRecord): MessageToProduce<Buffer, Buffer, Buffer, Buffer> {

@@ -26,7 +26,7 @@ export function kafkaRecords(batch: Batch, maxRecordBytes: number): OutgoingReco
     const { alerts, broken } = alertsIn(batch.logs);
     for (const alert of alerts) records.push(alertRecord(alert));
     for (const { reason, request } of broken)
-      records.push(deadLetter(otlpRecord(topics.logs, undefined, request), reason));
+      records.push(deadLetter(otlpRecord(topics.alerts, splitResources(request)[0]?.key, request), reason));
     records.push(...otlpRecords(topics.logs, batch.logs, maxRecordBytes));
   }
   if (batch.traces) records.push(...otlpRecords(topics.spans, batch.traces, maxRecordBytes));

@@ -7,6 +7,7 @@ import { type ShowOptions, showAlerts } from '../../../collector/alerts/show.ts'
 import { parseSince } from '../../../collector/alerts/since.ts';
 import { AlertDatabase } from '../../../collector/sinks/store/database.ts';
 import { AlertReader } from '../../../collector/sinks/store/reader.ts';
+import { eventually } from '../eventually.ts';
 import { sampleAlert } from '../samples.ts';
 
 let folder: string;
@@ -59,11 +60,11 @@ test('showAlerts() shows nothing for nothing', async () => {
 test('showAlerts() follows: what comes is shown once, in order of arrival, until it is stopped', async () => {
   database.insert([sampleAlert(7), sampleAlert(3)]);
   const following = show({ follow: true, limit: 1, filter: { action: 'Audit' } });
-  await expect.poll(shown).toEqual([7]);
+  await eventually(shown).toEqual([7]);
   database.insert([sampleAlert(9), sampleAlert(8), sampleAlert(10, { Action: 'Block' })]);
-  await expect.poll(shown).toEqual([7, 9, 8]);
+  await eventually(shown).toEqual([7, 9, 8]);
   database.insert(Array.from({ length: 700 }, (_, i) => sampleAlert(i + 20)));
-  await expect.poll(shown).toHaveLength(703);
+  await eventually(shown).toHaveLength(703);
   stop.abort();
   await following;
 });

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Delivery } from '../../../collector/deliver/delivery.ts';
 import type { Sink, SinkResult } from '../../../collector/sinks/sink.ts';
 import { type Batch, openSpool, type Spool } from '../../../otel/spool/spool.ts';
+import { eventually } from '../eventually.ts';
 
 /** A sink that does as told: answers come from `answer`, what it took is in `taken`. */
 class FakeSink implements Sink {
@@ -66,7 +67,7 @@ async function append(...texts: string[]): Promise<void> {
   delivery?.wake();
 }
 
-const empty = () => expect.poll(() => spool.stats().entries).toBe(0);
+const empty = () => eventually(() => spool.stats().entries).toBe(0);
 
 test('Delivery delivers what is in the spool already and what comes, in order, and then takes it out', async () => {
   await append('a', 'b');
@@ -92,7 +93,7 @@ test('Delivery keeps what a sink that is away does not take, sends the same agai
   };
   start(sink);
   await append('a');
-  await expect.poll(() => delivery?.status()[0]?.waitingFor).toBe('away');
+  await eventually(() => delivery?.status()[0]?.waitingFor).toBe('away');
   await append('b');
   sink.answer = () => (++tries < 12 ? AWAY : { kind: 'acknowledged' });
   await empty();
@@ -136,7 +137,7 @@ test('Delivery lets no sink hold up another; an entry goes when the last one is 
   start(quick, slow);
   await append('a');
   await append('b');
-  await expect.poll(() => quick.taken).toBe('ab');
+  await eventually(() => quick.taken).toBe('ab');
   expect(spool.stats().entries).toBe(2);
   away = false;
   await empty();
@@ -149,7 +150,7 @@ test('Delivery.stop() leaves what is not delivered for the next start, also when
   hanging.answer = () => new Promise(() => {});
   start(hanging);
   await append('a');
-  await expect.poll(() => hanging.sends.length).toBe(1);
+  await eventually(() => hanging.sends.length).toBe(1);
   await append('b');
   await delivery?.stop(20);
   spool[Symbol.dispose]();
@@ -196,7 +197,7 @@ test('Delivery goes on when the spool refuses an acknowledgement, and makes up f
   start(sink);
   await append('a');
   await append('b');
-  await expect.poll(() => sink.taken).toBe('ab');
+  await eventually(() => sink.taken).toBe('ab');
   expect(spool.stats().entries).toBe(2);
   full = false;
   await append('c');

@@ -6,6 +6,7 @@ import { ByteBudget } from '../../../collector/receive/budget.ts';
 import type { Signal } from '../../../collector/receive/call.ts';
 import { type Receiver, type ReceiverOptions, startReceiver } from '../../../collector/receive/receiver.ts';
 import { CallError, code, overloaded } from '../../../collector/receive/status.ts';
+import { eventually } from '../eventually.ts';
 import { framed, GrpcClient, LOGS, METRICS, TRACES } from './client.ts';
 
 const TOKEN = 'f'.repeat(64);
@@ -247,7 +248,7 @@ test('ByteBudget bounds what all calls hold together: one too many is sent away 
   const gate = Promise.withResolvers<Uint8Array>();
   answer = () => gate.promise;
   const first = client.call(LOGS, [framed(Buffer.alloc(2000, 'a'))], AUTH);
-  await expect.poll(() => accepted.length).toBe(1);
+  await eventually(() => accepted.length).toBe(1);
   const second = await client.call(LOGS, [framed(Buffer.alloc(2000, 'b'))], AUTH);
   expect(second).toMatchObject({ status: code.unavailable, message: 'too many bytes in flight' });
   expect(second.fields['grpc-status-details-bin']).toBeTruthy();
@@ -272,10 +273,10 @@ test('startReceiver() lives through HTTP/1, noise, and callers that vanish in th
   }
   using vanishing = new GrpcClient(receiver.address);
   const cut = vanishing.call(LOGS, [framed(Buffer.alloc(50_000)).subarray(0, 20_000)], AUTH, { end: false });
-  await expect.poll(() => budget.used).toBeGreaterThan(0);
+  await eventually(() => budget.used).toBeGreaterThan(0);
   vanishing.session.destroy();
   await cut;
-  await expect.poll(() => budget.used).toBe(0);
+  await eventually(() => budget.used).toBe(0);
   expect((await client.call(LOGS, [framed(RESPONSE)], AUTH)).status).toBe(code.ok);
 });
 
@@ -292,7 +293,7 @@ test('Receiver.close() lets a call in progress end and refuses new connections',
   const gate = Promise.withResolvers<Uint8Array>();
   answer = () => gate.promise;
   const last = client.call(LOGS, [framed(RESPONSE)], AUTH);
-  await expect.poll(() => accepted.length).toBe(1);
+  await eventually(() => accepted.length).toBe(1);
   const closed = receiver.close(5000);
   gate.resolve(RESPONSE);
   expect((await last).status).toBe(code.ok);
