@@ -115,11 +115,11 @@ describe('readPolicies() stays inside its bounds', () => {
   });
 
   it('with aliases to one long list', () => {
-    const rules = new Array(20_000).fill('{path: /a}').join(',');
+    const rules = new Array(10_000).fill('{path: /a}').join(',');
     refused(`l: &l [${rules}]\nm: [${new Array(99).fill('*l').join(',')}]`, `${objectLimits.values} values`);
   });
 
-  it('with deep nesting', () => refused(`${'['.repeat(200_000)}`, 'nested too deep'));
+  it('with deep nesting', () => refused(`${'['.repeat(50_000)}`, 'nested too deep'));
 
   it('with nesting a little too deep', () =>
     refused(`a: ${'['.repeat(100)}${']'.repeat(100)}`, `nested at most ${objectLimits.depth} deep`));
@@ -128,7 +128,7 @@ describe('readPolicies() stays inside its bounds', () => {
 
   it('with a map of very many keys', () => {
     let text = good;
-    for (let i = 0; i < 100_000; i++) text += `k${i}: 1\n`;
+    for (let i = 0; i < 30_000; i++) text += `k${i}: 1\n`;
     const started = performance.now();
     expect(readPolicies(text, 'f.yaml')[0]?.status).toBe('Partial');
     expect(performance.now() - started).toBeLessThan(10_000);
