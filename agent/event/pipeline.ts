@@ -11,8 +11,7 @@ import type { ReadEntry } from '../policy/links.ts';
 import type { RuleInfo } from '../policy/ruleset.ts';
 import type { Workload } from '../workload/registry.ts';
 import { commandLine, rootOf, type Sensor, toAlert } from './alert.ts';
-import { readExecutable } from './proc.ts';
-import type { Process, ProcessTable } from './processes.ts';
+import { type Process, type ProcessTable, startGranuleNs } from './processes.ts';
 import { decode, type EventRecord, RecordError } from './record.ts';
 import { joinPath, resolveLate } from './syscall.ts';
 
@@ -45,6 +44,7 @@ export interface PipelineStats {
 
 const maxPerTurn = 4096;
 const recentPaths = 1024;
+const maxAncestors = 64;
 
 /**
  * From ring records to alerts. Both rings are emptied in turns; before an alert of the second ring is made, everything
@@ -150,7 +150,7 @@ export class Pipeline {
         rule,
         path: path.toWellFormed(),
         process,
-        parentExecutable: this.#parentExecutable(event),
+        parentExecutable: this.#context.processes.find(event.ppid, event.parentStartNs)?.executable,
         sessionExecutable: this.#context.processes.find(event.rootPid, event.rootStartNs)?.executable,
         timeNs,
         id: this.#nextId(Number(timeNs / 1_000_000n)),
@@ -183,17 +183,6 @@ export class Pipeline {
     return this.#paths.get(event.pathHash) ?? '';
   }
 
-  /** The program of the parent; a parent outside the workload is asked for in /proc, where it may have ended. */
-  #parentExecutable(event: EventRecord): string | undefined {
-    const parent = this.#context.processes.find(event.ppid, event.parentStartNs);
-    if (parent !== undefined) return parent.executable;
-    try {
-      return readExecutable(event.ppid);
-    } catch {
-      return undefined;
-    }
-  }
-
   /** Spans of the acting process and its ancestors up to the root of the tree, each once per trace. */
   #spans(event: EventRecord, workload: Workload, acting: Process | undefined, seconds: number): Span[] {
     const { sensor, processes } = this.#context;
@@ -201,11 +190,10 @@ export class Pipeline {
     const spans: Span[] = [];
     for (let process = acting; process !== undefined; ) {
       const spanId = processSpanId(sensor.boot.id, process.pid, process.startNs);
-      const isRoot = process.pid === event.rootPid && process.startNs === event.rootStartNs;
       const key = `${trace} ${spanId}`;
       if (this.#sentSpans.has(key)) break; // and so were those above it
       this.#sentSpans.add(key);
-      const parentSpanId = isRoot ? undefined : processSpanId(sensor.boot.id, process.ppid, process.parentStartNs);
+      const parent = this.#parentInTree(process, event);
       spans.push(
         processSpan({
           pid: process.pid,
@@ -215,17 +203,28 @@ export class Pipeline {
           executable: process.executable,
           commandLine: commandLine(process.executable, process.args).text,
           uid: process.uid,
-          ...(parentSpanId !== undefined && { parentSpanId }),
+          ...(parent !== undefined && { parentSpanId: processSpanId(sensor.boot.id, parent.pid, parent.startNs) }),
           spanId,
           traceId: trace,
           hour: traceHour(seconds),
         }),
       );
-      if (isRoot || spans.length >= 64) break;
-      process = processes.find(process.ppid, process.parentStartNs);
+      if (parent === undefined || spans.length >= maxAncestors) break;
+      process = processes.find(parent.pid, parent.startNs);
     }
     if (this.#sentSpans.size > 100_000) this.#sentSpans.clear();
     return spans;
+  }
+
+  /**
+   * The parent inside the event's process tree, undefined for the root. It is the root too where somebody outside took the
+   * process over when its parent ended: who is older than the root is outside.
+   */
+  #parentInTree({ pid, startNs, ppid, parentStartNs }: Process, { rootPid, rootStartNs }: EventRecord) {
+    const root = { pid: rootPid, startNs: rootStartNs };
+    if (pid === rootPid && isSameStart(startNs, rootStartNs)) return undefined;
+    if (parentStartNs < rootStartNs || (ppid === rootPid && isSameStart(parentStartNs, rootStartNs))) return root;
+    return { pid: ppid, startNs: this.#context.processes.find(ppid, parentStartNs)?.startNs ?? parentStartNs };
   }
 
   #remember(hash: bigint, path: string): void {
@@ -237,4 +236,9 @@ export class Pipeline {
         break;
       }
   }
+}
+
+/** Start times of one process: one of them may be from /proc, which rounds. */
+function isSameStart(a: bigint, b: bigint): boolean {
+  return a / startGranuleNs === b / startGranuleNs;
 }

@@ -1,9 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { Process } from './processes.ts';
-
-/** Clock ticks per second in /proc/PID/stat: USER_HZ, 100 on every architecture Picket runs on. */
-const ticksPerSecond = 100n;
-const nsPerTick = 1_000_000_000n / ticksPerSecond;
+import { type Process, startGranuleNs } from './processes.ts';
 
 /**
  * Reads a living process from /proc. A pid is used again after its process ended: the start time must agree (to the 10 ms
@@ -12,20 +8,18 @@ const nsPerTick = 1_000_000_000n / ticksPerSecond;
 export function readProcess(pid: number, startNs: bigint): Process | undefined {
   try {
     const stat = readStat(pid);
-    if (stat.startTicks !== startNs / nsPerTick) return undefined;
-    const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(1, -1);
+    if (stat.startTicks !== startNs / startGranuleNs) return undefined;
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const vpids = /^NSpid:\s+(.+)$/m.exec(status)?.[1]?.split(/\s+/) ?? [];
-    const parent = stat.ppid > 0 ? readStat(stat.ppid).startTicks * nsPerTick : 0n;
     return {
       pid,
       startNs,
       vpid: Number(vpids.at(-1) ?? pid),
       ppid: stat.ppid,
-      parentStartNs: parent,
+      parentStartNs: readStart(stat.ppid) ?? 0n,
       uid: Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? 0),
       executable: readExecutable(pid),
-      args,
+      args: readArguments(pid),
       argsTruncated: false,
       cwd: readlinkSync(`/proc/${pid}/cwd`),
     };
@@ -34,11 +28,27 @@ export function readProcess(pid: number, startNs: bigint): Process | undefined {
   }
 }
 
+/** The arguments after the first; a process that wrote a title of its own may have left out the last zero byte. */
+function readArguments(pid: number): string[] {
+  const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  return (text.endsWith('\0') ? text.slice(0, -1) : text).split('\0').slice(1);
+}
+
+/** Start of a living process, nanoseconds since boot rounded down to what /proc tells. Undefined: it ended. */
+export function readStart(pid: number): bigint | undefined {
+  try {
+    return readStat(pid).startTicks * startGranuleNs;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Path of the program as the process's own mount namespace names it; a removed one keeps its name. */
-export function readExecutable(pid: number): string {
+function readExecutable(pid: number): string {
   return readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
 }
 
+/** Clock ticks are hundredths of a second (USER_HZ) on every architecture Picket runs on. */
 function readStat(pid: number): { ppid: number; startTicks: bigint } {
   const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
   // The second field, in parentheses, may hold anything.

@@ -21,15 +21,26 @@ export interface Process {
 /** Reads a process that was there before its events, or whose events were lost. Undefined: gone, or its pid taken over. */
 export type ProcessReader = (pid: number, startNs: bigint) => Process | undefined;
 
+/** What /proc tells of a start time: hundredths of a second, rounded down. */
+export const startGranuleNs = 10_000_000n;
+
 const keepExitedNs = 60_000_000_000n;
 
+interface Entry {
+  process: Process;
+  /** Read from /proc, so no event tells when it executes another program or ends. */
+  read: boolean;
+  /** Since when what was read counts as old: it is read again when somebody asks. */
+  staleNs: bigint | undefined;
+}
+
 /**
- * The processes of all workloads, kept up to date from the ring. Ended ones stay for a minute, for alerts about their
- * children and for events that arrive late. Bounded: beyond `limit` the oldest entries go, and are read from /proc again
- * where they still live.
+ * The processes of all workloads, kept up to date from the ring, and those outside that act on them, which are read from
+ * /proc and may be a few seconds old. Ended ones stay for a minute, for alerts about their children and for events that
+ * arrive late. Bounded: beyond `limit` the oldest entries go, and are read from /proc again where they still live.
  */
 export class ProcessTable {
-  readonly #processes = new Map<string, Process>();
+  readonly #processes = new Map<string, Entry>();
   readonly #read: ProcessReader;
   readonly #limit: number;
   evicted = 0;
@@ -47,22 +58,26 @@ export class ProcessTable {
   find(pid: number, startNs: bigint): Process | undefined {
     const key = keyOf(pid, startNs);
     const known = this.#processes.get(key);
-    if (known !== undefined) return known;
-    const read = this.#read(pid, startNs);
-    if (read !== undefined) this.#add(key, read);
-    return read;
+    if (known !== undefined && known.staleNs === undefined) {
+      if (known.read) known.process.startNs = exact(startNs, known.process.startNs);
+      return known.process;
+    }
+    const process = this.#read(pid, exact(startNs, known?.process.startNs));
+    if (process !== undefined) this.#add(key, { process, read: true, staleNs: undefined });
+    return process ?? known?.process;
   }
 
   /** A fork: the child runs its parent's program until it executes one. */
   forked(event: EventRecord): void {
     const parent = this.find(event.ppid, event.parentStartNs);
-    this.#add(keyOf(event.pid, event.startNs), {
+    const process = {
       ...identity(event),
       executable: parent?.executable ?? '',
       args: parent?.args ?? [],
       argsTruncated: parent?.argsTruncated ?? false,
       cwd: parent?.cwd ?? '',
-    });
+    };
+    this.#add(keyOf(event.pid, event.startNs), { process, read: false, staleNs: undefined });
   }
 
   executed(event: EventRecord, argsTruncated: boolean): void {
@@ -73,23 +88,37 @@ export class ProcessTable {
       argsTruncated,
       cwd: event.cwd,
     };
-    this.#add(keyOf(event.pid, event.startNs), process);
+    this.#add(keyOf(event.pid, event.startNs), { process, read: false, staleNs: undefined });
   }
 
   exited(event: EventRecord): void {
-    const process = this.#processes.get(keyOf(event.pid, event.startNs));
-    if (process !== undefined) process.exitedNs = event.timeNs;
+    const known = this.#processes.get(keyOf(event.pid, event.startNs));
+    if (known !== undefined) known.process.exitedNs = event.timeNs;
   }
 
-  /** Forgets processes that ended more than a minute before `nowNs`. */
+  /** Forgets processes that ended more than a minute before `nowNs`; what was read from /proc is old from now on. */
   expire(nowNs: bigint): void {
-    for (const [key, process] of this.#processes)
-      if (process.exitedNs !== undefined && nowNs - process.exitedNs > keepExitedNs) this.#processes.delete(key);
+    for (const [key, entry] of this.#processes) {
+      const { process, read, staleNs } = entry;
+      const since = process.exitedNs ?? staleNs;
+      if (since === undefined) entry.staleNs = read ? nowNs : undefined;
+      else if (nowNs - since > keepExitedNs && !this.#renew(entry)) this.#processes.delete(key);
+    }
   }
 
-  #add(key: string, process: Process): void {
+  /** Nobody asked for a minute. No event tells the end of a process that was read; those that live stay. */
+  #renew(entry: Entry): boolean {
+    const { pid, startNs, exitedNs } = entry.process;
+    const process = exitedNs === undefined ? this.#read(pid, startNs) : undefined;
+    if (process === undefined) return false;
+    entry.process = process;
+    entry.staleNs = undefined;
+    return true;
+  }
+
+  #add(key: string, entry: Entry): void {
     this.#processes.delete(key);
-    this.#processes.set(key, process);
+    this.#processes.set(key, entry);
     if (this.#processes.size <= this.#limit) return;
     for (const oldest of this.#processes.keys()) {
       this.#processes.delete(oldest);
@@ -99,8 +128,14 @@ export class ProcessTable {
   }
 }
 
+/** Of two start times of one process the one that is not rounded. */
+function exact(asked: bigint, known: bigint | undefined): bigint {
+  return known === undefined || asked % startGranuleNs !== 0n ? asked : known;
+}
+
+/** A pid is not used again within a hundredth of a second. */
 function keyOf(pid: number, startNs: bigint): string {
-  return `${pid}:${startNs}`;
+  return `${pid}:${startNs / startGranuleNs}`;
 }
 
 function identity(event: EventRecord) {
