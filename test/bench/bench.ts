@@ -1,0 +1,34 @@
+import type { KernelSeries } from '../kernel/image.ts';
+
+/** One measured number under a fixed name. */
+export interface Figure {
+  name: string;
+  value: number;
+  unit: 'instructions' | 'ms';
+  /** Not to be exceeded. */
+  target?: number;
+}
+
+export interface BenchOptions {
+  kernel: KernelSeries;
+  /** For lines that say what is going on. */
+  say: (line: string) => void;
+}
+
+export interface BenchResult {
+  figures: Figure[];
+  /** The figures for people. */
+  table: string;
+}
+
+export interface Bench {
+  name: string;
+  /** One line of help. */
+  summary: string;
+  run(options: BenchOptions): Promise<BenchResult>;
+}
+
+/** The figures that are above their targets. */
+export function missed(figures: readonly Figure[]): Figure[] {
+  return figures.filter(({ value, target }) => target !== undefined && value > target);
+}
