@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const exit = { failed: 1, usage: 2, notSupported: 3 };
 
 /** Debian packages: to run, and beyond that to test (guest kernels, containers, the fixture image, the BPF object, a broker). */
-const toRun = ['libbpf1'];
+const toRun = ['libbpf1', 'libatomic1']; // libatomic1: Node 26
 const toTest = [
   ...toRun,
   ...['qemu-system-x86', 'qemu-system-common', 'busybox-static', 'kmod', 'cpio', 'xz-utils', 'iproute2'],
@@ -62,8 +62,8 @@ function prepare(name, { packages, systems: which, tests }) {
   if (missing.length > 0) {
     say(`Installing Debian packages: ${missing.join(' ')}`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const install = ['install', '-y', '-q', '--no-install-recommends', ...missing];
-    if (!run('apt-get', ['update', '-q'], env) || !run('apt-get', install, env))
+    const install = ['install', '-y', '-qq', '-o', 'Dpkg::Use-Pty=0', '--no-install-recommends', ...missing];
+    if (!run('apt-get', ['update', '-qq'], env) || !run('apt-get', install, env))
       stop(
         exit.failed,
         `the packages could not be installed (the lines above say why). By hand, with network:\n${byHand(missing, needsModules ? npm : undefined, name)}`,
@@ -144,11 +144,11 @@ const wantedNode = () =>
 
 function nodeBinary() {
   const path = nodePath();
-  const { status, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(path, ['--version'], { encoding: 'utf8' });
   if (status !== 0)
     stop(
       exit.failed,
-      `Node ${wantedNode()} was not installed or does not start: ${path}\nTry: rm -rf node_modules && npm ci`,
+      `Node ${wantedNode()} was not installed or does not start: ${path}\n${stderr ?? ''}Try: rm -rf node_modules && npm ci`,
     );
   if (stdout.trim() !== `v${wantedNode()}`)
     stop(
