@@ -73,11 +73,6 @@ export class Enforcement {
     );
   }
 
-  /** The rule set in force on a workload. */
-  ruleSetOf(workload: Workload): RuleSet | undefined {
-    return this.#ruleSets.get(workload.id)?.ruleSet;
-  }
-
   /** Takes policies over; the answer is given after the flip. A policy that cannot be had leaves its earlier version in force. */
   apply(readings: readonly PolicyReading[]): PolicyResult[] {
     const accepted = readings.filter((reading) => reading.policy !== undefined);
@@ -203,7 +198,7 @@ export class Enforcement {
     }
     this.#generation = generation;
     for (const plan of changed) {
-      this.#table.flip(plan.workload.slot, plan.encoded, generation);
+      this.#table.flip(plan.workload.slot, plan.ruleSet, plan.encoded, generation);
       plan.workload.generation = generation;
       this.#ruleSets.set(plan.workload.id, plan);
     }

@@ -1,24 +1,43 @@
 import { category as categories, outcome as outcomes } from '../abi.gen.ts';
 import type { RuleEntry, RuleSet } from './ruleset.ts';
 
+/** Syscall entries by category and path; made once per rule set, because every late path asks. */
+const indexes = new WeakMap<RuleSet, ReadonlyMap<string, RuleEntry>>();
+
 /**
  * What the rules of a system call say about a path: the same search as bpf/judge.h, for paths that only the agent knows
- * (alert flag `path-late`). Rules on system calls have no qualifiers, so there is one kind of access.
+ * (alert flag `path-late`). Rules on system calls have no qualifiers, so there is one kind of access. Rules that name no
+ * path are not looked at.
  */
 export function judgeSyscall(ruleSet: RuleSet, syscall: number, path: string): number {
   const category = categories.CATEGORY_SYSCALL | (syscall << 8);
-  const entries = new Map<string, RuleEntry>();
-  for (const entry of ruleSet.entries) if (entry.category === category) entries.set(entry.path ?? '', entry);
+  const index = indexOf(ruleSet);
   const none = outcomes.OUTCOME_NONE;
-  const exact = entries.get(path)?.exact[0] ?? none;
+  const exact = index.get(keyOf(category, path))?.exact[0] ?? none;
   if (exact !== none) return exact;
   let distance = 0;
   for (let at = path; ; at = parentOf(at), distance++) {
-    const entry = entries.get(at);
+    const entry = index.get(keyOf(category, at));
     const outcome = (distance <= 1 ? entry?.near[0] : entry?.deep[0]) ?? none;
     if (outcome !== none) return outcome;
     if (at === '/') return none;
   }
+}
+
+function indexOf(ruleSet: RuleSet): ReadonlyMap<string, RuleEntry> {
+  let index = indexes.get(ruleSet);
+  if (index === undefined) {
+    const named = ruleSet.entries.filter(
+      ({ category, path }) => (category & 0xff) === categories.CATEGORY_SYSCALL && path !== undefined,
+    );
+    index = new Map(named.map((entry) => [keyOf(entry.category, entry.path ?? ''), entry]));
+    indexes.set(ruleSet, index);
+  }
+  return index;
+}
+
+function keyOf(category: number, path: string): string {
+  return `${category} ${path}`;
 }
 
 function parentOf(path: string): string {

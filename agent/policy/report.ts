@@ -22,6 +22,7 @@ export class Report {
   readonly #locate: Locate;
   readonly subject: Subject;
   #left = 0;
+  #leftCode: DiagnosticCode = 'InvalidValue';
   #refused = false;
   #partial = false;
 
@@ -42,8 +43,8 @@ export class Report {
 
   get diagnostics(): Diagnostic[] {
     if (this.#left === 0) return this.#diagnostics;
-    const code = this.#refused ? 'InvalidValue' : 'UnknownField';
-    return [...this.#diagnostics, diagnose(this.subject, code, 'spec', `${this.#left} more findings are not listed`)];
+    const message = `${this.#left} more findings are not listed`;
+    return [...this.#diagnostics, diagnose(this.subject, this.#leftCode, 'spec', message)];
   }
 
   locate(path: FieldPath): Position | undefined {
@@ -83,6 +84,6 @@ export class Report {
     // Finding a position takes time, and the object may hold any number of mistakes.
     if (this.#diagnostics.length < maxDiagnostics)
       this.#diagnostics.push(diagnose(this.subject, code, field, message, position()));
-    else this.#left++;
+    else if (this.#left++ === 0) this.#leftCode = code;
   }
 }

@@ -2,7 +2,7 @@ import { ruleKey, rule as ruleLayout, workload as workloadLayout } from '../abi.
 import type { Engine } from '../kernel/engine.ts';
 import { createMap, mapTypes } from '../kernel/map.ts';
 import { type EncodedRuleSet, setGeneration } from './encode.ts';
-import type { RuleInfo } from './ruleset.ts';
+import type { RuleSet } from './ruleset.ts';
 
 /** A rule set in the kernel. */
 interface Installed {
@@ -12,7 +12,21 @@ interface Installed {
   users: number;
 }
 
-/** How long the names of a rule set that went out of force are kept for alerts that are still on their way. */
+/** A rule set under one generation, by which verdicts are named. */
+interface Named {
+  ruleSet: RuleSet;
+  /** Workloads under this very generation of it. */
+  users: number;
+  /** When it is forgotten, in milliseconds of `performance.now()`. */
+  until: number;
+}
+
+interface InForce {
+  set: Installed;
+  named: Named;
+}
+
+/** How long a rule set that went out of force is kept for alerts that are still on their way. */
 const keepNamesMs = 60_000;
 
 const u32 = (value: number): Uint8Array => new Uint8Array(new Uint32Array([value]).buffer);
@@ -27,8 +41,9 @@ export class RuleSetTable {
   readonly #sets = new Map<string, Installed>();
   readonly #free: number[] = [];
   #next = 1; // 0 means: no rule set
-  readonly #current = new Map<number, Installed>();
-  readonly #names = new Map<string, { rules: readonly RuleInfo[]; until: number }>();
+  /** By slot of the workload. */
+  readonly #current = new Map<number, InForce>();
+  readonly #named = new Map<string, Named>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -66,18 +81,23 @@ export class RuleSetTable {
     this.#sets.set(encoded.digest, { index, digest: encoded.digest, users: 0 });
   }
 
-  /** Puts an installed rule set in force on the workload in `slot`. From the next access on it is judged by it. */
-  flip(slot: number, encoded: EncodedRuleSet, generation: number): void {
+  /**
+   * Puts an installed rule set in force on the workload in `slot`: `ruleSet`, encoded as `encoded`. From the next access on
+   * it is judged by it.
+   */
+  flip(slot: number, ruleSet: RuleSet, encoded: EncodedRuleSet, generation: number): void {
     const set = this.#sets.get(encoded.digest);
     if (set === undefined) throw new Error('a rule set is put in force before it is installed');
     const before = this.#current.get(slot);
-    this.#names.set(`${set.index}:${generation}`, { rules: encoded.rules, until: Number.POSITIVE_INFINITY });
+    const key = `${set.index}:${generation}`;
+    const named = this.#named.get(key) ?? { ruleSet, users: 0, until: Number.POSITIVE_INFINITY };
+    this.#named.set(key, named);
+    named.users++;
     set.users++;
-    this.#current.set(slot, set);
+    this.#current.set(slot, { set, named });
     const { offset } = workloadLayout.fields.set;
-    const previous = this.#engine.workloads.load(slot, offset);
     this.#engine.workloads.store(slot, offset, (BigInt(generation) << 32n) | BigInt(set.index));
-    if (before !== undefined) this.#leave(before, Number(previous >> 32n));
+    if (before !== undefined) leave(before);
   }
 
   /** The workload in `slot` is gone. */
@@ -85,8 +105,7 @@ export class RuleSetTable {
     const before = this.#current.get(slot);
     if (before === undefined) return;
     this.#current.delete(slot);
-    const generation = Number(this.#engine.workloads.load(slot, workloadLayout.fields.set.offset) >> 32n);
-    this.#leave(before, generation);
+    leave(before);
   }
 
   /** Removes the rule sets that nobody is under. Waits until no program reads them any more (tens of milliseconds). */
@@ -111,22 +130,16 @@ export class RuleSetTable {
       }
     }
     const now = performance.now();
-    for (const [key, names] of this.#names) if (names.until < now) this.#names.delete(key);
+    for (const [key, named] of this.#named) if (named.until < now) this.#named.delete(key);
   }
 
-  /** The rules by which a verdict under this set and generation is named. */
-  rulesOf(set: number, generation: number): readonly RuleInfo[] | undefined {
-    return this.#names.get(`${set}:${generation}`)?.rules;
+  /** The rule set that gave a verdict; undefined: it went out of force more than a minute ago. */
+  find(set: number, generation: number): RuleSet | undefined {
+    return this.#named.get(`${set}:${generation}`)?.ruleSet;
   }
+}
 
-  #leave(set: Installed, generation: number): void {
-    set.users--;
-    const shared = [...this.#current.entries()].some(
-      ([slot, other]) =>
-        other === set &&
-        Number(this.#engine.workloads.load(slot, workloadLayout.fields.set.offset) >> 32n) === generation,
-    );
-    const names = this.#names.get(`${set.index}:${generation}`);
-    if (!shared && names !== undefined) names.until = performance.now() + keepNamesMs;
-  }
+function leave({ set, named }: InForce): void {
+  set.users--;
+  if (--named.users === 0) named.until = performance.now() + keepNamesMs;
 }

@@ -141,7 +141,7 @@ describe('compile() and encode()', () => {
           }
         },
       ),
-      { seed: propertySeed('compile'), numRuns: Number(process.env.PICKET_RUNS ?? 1500) },
+      { seed: propertySeed('compile'), numRuns: Number(process.env.PICKET_RUNS ?? 800) },
     );
     // The generator reaches every kind of decision.
     for (const category of ['process', 'file'])

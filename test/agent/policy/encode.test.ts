@@ -99,27 +99,24 @@ describe('encode()', () => {
     expect(() => encode(ruleSet([entry('/abcdefg\0')]), weak)).toThrow(HashCollision);
   });
 
-  it('takes 10,000 rules from object to bytes in a second or two', () => {
+  it('takes 10,000 rules from object to bytes in a second of processor time each', () => {
     const matchPaths = [...new Array(10_000).keys()].map((i) => ({ path: `/opt/many/sub-${i % 100}/file-${i}` }));
+    let before = process.cpuUsage();
     const lap = () => {
-      const now = performance.now();
-      const ms = now - started;
-      started = now;
-      return Math.round(ms);
+      const { user, system } = process.cpuUsage(before);
+      before = process.cpuUsage();
+      return Math.round((user + system) / 1000);
     };
-    let started = performance.now();
     const { policy } = parsePolicyObject(ksp({ file: { matchPaths } }));
     if (!policy) throw new Error('refused');
     const read = lap();
     const { spellings } = resolveSpellings([policy], () => ({ kind: 'other' }));
-    const resolve = lap();
     const compiled = compile([policy], workload(), defaultSettings, spellings);
     const compileMs = lap();
     const { count } = encode(compiled, randomHashKey());
     const encodeMs = lap();
-    console.log(`10,000 rules, ms: read ${read}, resolve ${resolve}, compile ${compileMs}, encode ${encodeMs}`);
+    console.log(`10,000 rules, ms of processor time: read ${read}, compile ${compileMs}, encode ${encodeMs}`);
     expect(count).toBe(10_000);
-    // Four times of what a slow machine took, so that only a change of order fails.
-    expect(encodeMs).toBeLessThan(4000);
+    expect(Math.max(read, compileMs, encodeMs)).toBeLessThan(1000);
   });
 });

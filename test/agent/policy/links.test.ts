@@ -201,9 +201,9 @@ describe('openRoot()', () => {
           rmSync(base, { recursive: true });
         },
       ),
-      { seed: propertySeed('links'), numRuns: 150 },
+      { seed: propertySeed('links'), numRuns: 80 },
     );
-    expect(resolved).toBeGreaterThan(50);
+    expect(resolved).toBeGreaterThan(20);
   });
 });
 
