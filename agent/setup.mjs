@@ -2,7 +2,7 @@
 // it runs on the Node that is there (18 or newer) before anything is installed. A second run finds everything in place.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,7 +78,16 @@ function prepare(name, { packages, systems: which, tests }) {
       );
     stamp.write();
   }
+  linkCommand();
   return nodeBinary();
+}
+
+/** So that `npx picket` finds it: npm links the commands of dependencies, an older one not those of the package itself. */
+function linkCommand() {
+  const link = join(root, 'node_modules', '.bin', 'picket');
+  if (existsSync(link)) return;
+  rmSync(link, { force: true }); // one that leads nowhere
+  symlinkSync('../../agent/picket.ts', link);
 }
 
 /** One sentence, before anything is installed. */
@@ -118,6 +127,7 @@ function readSystem() {
 }
 
 function isInstalled(name) {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the format of dpkg-query
   const { status, stdout } = spawnSync('dpkg-query', ['-W', '-f=${Status}', name], { encoding: 'utf8' });
   return status === 0 && stdout === 'install ok installed';
 }
