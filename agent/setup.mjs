@@ -2,9 +2,9 @@
 // it runs on the Node that is there (18 or newer) before anything is installed. A second run finds everything in place.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -82,12 +82,17 @@ function prepare(name, { packages, systems: which, tests }) {
   return nodeBinary();
 }
 
-/** So that `npx picket` finds it: npm links the commands of dependencies, an older one not those of the package itself. */
+/**
+ * So that `npx picket` finds it and runs it on this Node: npm links the commands of dependencies; an older npm neither
+ * those of the package itself nor those of a dependency for one platform.
+ */
 function linkCommand() {
-  const link = join(root, 'node_modules', '.bin', 'picket');
-  if (existsSync(link)) return;
-  rmSync(link, { force: true }); // one that leads nowhere
-  symlinkSync('../../agent/picket.ts', link);
+  const node = `$here/../node-linux-${process.arch}/bin/node`;
+  const text = `#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\nexec "${node}" "$here/../../agent/picket.ts" "$@"\n`;
+  const file = join(root, 'node_modules', '.bin', 'picket');
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+  rmSync(file, { force: true }); // a link of npm's would be written through
+  writeFileSync(file, text, { mode: 0o755 });
 }
 
 /** One sentence, before anything is installed. */
@@ -185,7 +190,7 @@ function run(program, args, env) {
 
 /** Signals of a terminal reach the child by themselves; the others are passed on. Its exit status becomes ours. */
 function handOver(node, args, env = {}) {
-  const path = `${join(root, 'node_modules', '.bin')}:${process.env.PATH}`;
+  const path = `${dirname(node)}:${join(root, 'node_modules', '.bin')}:${process.env.PATH}`;
   const child = spawn(node, args, { cwd: root, stdio: 'inherit', env: { ...process.env, PATH: path, ...env } });
   process.on('SIGINT', () => {});
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
