@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Alert } from '../../otel/alert.ts';
 import type { AlertFilter, AlertReader } from '../sinks/store/reader.ts';
 import { escapeJson } from './escape.ts';
-import { alertTable, type TableOptions } from './table.ts';
+import { AlertTable, type TableOptions } from './table.ts';
 
 export interface ShowOptions extends TableOptions {
   readonly filter: AlertFilter;
@@ -58,7 +58,7 @@ function printer(
   options: ShowOptions,
   signal: AbortSignal,
 ): (page: readonly string[]) => Promise<boolean> {
-  let head = true;
+  const table = new AlertTable(options);
   let closed = false;
   output.once('error', () => {
     closed = true; // EPIPE: `picket alerts | head` has seen enough
@@ -68,12 +68,7 @@ function printer(
     if (page.length === 0) return true;
     const text = options.json
       ? page.map((json) => `${escapeJson(json)}\n`).join('')
-      : alertTable(
-          page.map((json) => JSON.parse(json) as Alert),
-          head,
-          options,
-        );
-    head = false;
+      : table.page(page.map((json) => JSON.parse(json) as Alert));
     if (!output.write(text)) await once(output, 'drain', { signal }).catch(() => {}); // rejects on error and abort
     return !closed && !signal.aborted;
   };

@@ -9,43 +9,90 @@ export interface TableOptions {
   readonly colour: boolean;
 }
 
-const HEAD = ['TIME', 'WORKLOAD', 'POLICY', 'ACTION', 'OPERATION', 'RESOURCE', 'PROCESS'];
-/** Columns that show a part when the terminal is narrow, and the share of the free width that each gets. */
-const SHARES: Readonly<Record<string, number>> = { WORKLOAD: 0.2, POLICY: 0.2, RESOURCE: 0.35, PROCESS: 0.25 };
-const FIXED: Readonly<Record<string, number>> = { TIME: 25, ACTION: 8, OPERATION: 11 };
+interface Column {
+  readonly name: string;
+  /** Room it has at least, gap included. */
+  readonly least: number;
+  /** Gives way when the terminal is narrow. */
+  readonly flexible?: boolean;
+  readonly text: (alert: Alert) => string;
+}
 
-/** Alerts as lines of a table, with or without the line of column names. Everything from outside is escaped. */
-export function alertTable(alerts: readonly Alert[], head: boolean, { width, colour }: TableOptions): string {
-  const paint = picocolors.createColors(colour);
-  const table = new Table({
-    ...(head ? { head: HEAD.map((name) => paint.bold(name)) } : {}),
-    ...(width === undefined ? {} : { colWidths: HEAD.map((name) => columnWidth(name, width)) }),
-    chars: BORDERLESS,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+const GAP = 2;
+const time: Column = { name: 'TIME', least: 25, text: ({ UpdatedTime }) => localTime(UpdatedTime) };
+const columns: readonly Column[] = [
+  time,
+  { name: 'WORKLOAD', least: 12, flexible: true, text: workload },
+  { name: 'POLICY', least: 10, flexible: true, text: ({ PolicyName }) => PolicyName ?? '' },
+  { name: 'ACTION', least: 10, text: ({ Action }) => Action ?? '' },
+  { name: 'OPERATION', least: 11, text: ({ Operation }) => Operation },
+  { name: 'RESOURCE', least: 15, flexible: true, text: ({ Resource, Data }) => Resource ?? Data ?? '' },
+];
+const wide: readonly Column[] = [
+  ...columns,
+  { name: 'PROCESS', least: 12, flexible: true, text: ({ ProcessName }) => ProcessName ?? '' },
+];
+/** 80 columns hold no date and no process. */
+const narrow: readonly Column[] = [
+  { ...time, least: 14, text: (alert) => time.text(alert).slice(11) },
+  ...columns.slice(1),
+];
+const WIDE_FROM = 110;
+
+/** A table that grows page by page. Everything from outside is escaped. */
+export class AlertTable {
+  readonly #width: number | undefined;
+  readonly #columns: readonly Column[];
+  readonly #paint: ReturnType<typeof picocolors.createColors>;
+  /** Of the first page, kept for those that follow. */
+  #widths: number[] | undefined;
+  #begun = false;
+
+  constructor({ width, colour }: TableOptions) {
+    this.#width = width;
+    this.#columns = width !== undefined && width < WIDE_FROM ? narrow : wide;
+    this.#paint = picocolors.createColors(colour);
+  }
+
+  /** The lines of some alerts, the first time below the names of the columns. */
+  page(alerts: readonly Alert[]): string {
+    const rows = alerts.map((alert) => this.#columns.map(({ text }) => escapeText(text(alert))));
+    if (this.#width !== undefined) this.#widths ??= columnWidths(this.#columns, rows, this.#width);
+    const table = new Table({
+      ...(this.#begun ? {} : { head: this.#columns.map(({ name }) => this.#paint.bold(name)) }),
+      ...(this.#widths ? { colWidths: this.#widths } : {}),
+      chars: BORDERLESS,
+      style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
+    });
+    this.#begun = true;
+    for (const row of rows) table.push(row.map((text, i) => this.#shade(text, this.#columns[i]?.name)));
+    return `${table.toString()}\n`;
+  }
+
+  #shade(text: string, column: string | undefined): string {
+    if (column !== 'ACTION') return text;
+    return text === 'Block' ? this.#paint.red(text) : this.#paint.yellow(text);
+  }
+}
+
+function workload({ NamespaceName, PodName, HostName }: Alert): string {
+  return PodName ? `${NamespaceName}/${PodName}` : HostName;
+}
+
+/** Widths that show as much as the terminal has room for: the widest flexible column gives way first. */
+function columnWidths(shown: readonly Column[], rows: readonly string[][], width: number): number[] {
+  const sized = shown.map(({ name, least, flexible }, i) => {
+    const natural = Math.max(least, ...rows.map((row) => (row[i]?.length ?? 0) + GAP));
+    return { name, least, flexible, width: natural };
   });
-  for (const alert of alerts) table.push(cells(alert, paint));
-  return `${table.toString()}\n`;
-}
-
-function cells(alert: Alert, paint: ReturnType<typeof picocolors.createColors>): string[] {
-  const { NamespaceName: namespace, PodName: pod, HostName: host, Action: action = '' } = alert;
-  const shade = action === 'Block' ? paint.red : paint.yellow;
-  const text = [
-    localTime(alert.UpdatedTime),
-    pod ? `${namespace}/${pod}` : host,
-    alert.PolicyName ?? '',
-    action,
-    alert.Operation,
-    alert.Resource ?? alert.Data ?? '',
-    alert.ProcessName ?? '',
-  ].map(escapeText);
-  text[3] = shade(text[3] ?? '');
-  return text;
-}
-
-function columnWidth(name: string, width: number): number {
-  const free = Math.max(60, width - Object.values(FIXED).reduce((sum, each) => sum + each, 0));
-  return FIXED[name] ?? Math.floor(free * (SHARES[name] ?? 0));
+  let over = sized.reduce((sum, each) => sum + each.width, 0) - width;
+  for (; over > 0; over--) {
+    const [widest] = sized.filter((each) => each.flexible && each.width > each.least).sort((a, b) => b.width - a.width);
+    if (!widest) break;
+    widest.width--;
+  }
+  // What is left over is for paths that come later.
+  return sized.map((each) => (each.name === 'RESOURCE' && over < 0 ? each.width - over : each.width));
 }
 
 /** `2026-11-24 08:12:33.123` in the time zone of this machine. */

@@ -168,6 +168,24 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
   },
 );
 
+test('collector does not hang with a broker that hangs: it goes on taking alerts, ends in time, and delivers later', async () => {
+  const before = await alertNumbers();
+  const next = before.length + 1;
+  kafka.freeze();
+  await sendAlerts(next);
+  await eventually(async () => (await status()).sinks[0]?.waitingFor).toMatch(/timed out|no answer/i);
+  await sendAlerts(next + 1);
+  kafka.thaw();
+  await delivered();
+  kafka.freeze();
+  await sendAlerts(next + 2);
+  await stopCollector('SIGTERM');
+  kafka.thaw();
+  await startCollector();
+  await delivered();
+  expect(await alertNumbers()).toEqual([...before, next, next + 1, next + 2]);
+});
+
 test('collector keeps the order of a container while Kafka comes and goes', async () => {
   const order = (await kafka.consumeAll('picket.alerts')).map(({ headers }) => headers['alert-id'] ?? '');
   const first = order.filter((id, i) => order.indexOf(id) === i);

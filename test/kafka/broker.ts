@@ -27,6 +27,9 @@ export interface Kafka extends AsyncDisposable {
   start(): Promise<void>;
   /** Takes it away: SIGKILL by default, as a crash; its data stay. */
   stop(signal?: NodeJS.Signals): Promise<void>;
+  /** Stops its clock (SIGSTOP): connections stay open and nobody answers, as behind a broken network. */
+  freeze(): void;
+  thaw(): void;
   /** All records of a topic up to its present end, by partition and offset; empty when there is no such topic. */
   consumeAll(topic: string): Promise<KafkaRecord[]>;
   /** Records from the beginning of a topic as they become readable, until the loop is left or `signal` aborts. */
@@ -97,6 +100,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
       gone.kill(signal);
       await once(gone, 'exit');
     },
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
     consumeAll: (topic) => consumeAll(brokers, topic),
     follow: (topic, signal) => follow(brokers, topic, signal),
     console: (topic, count) => consoleConsumer(jars.console, brokers, topic, count),

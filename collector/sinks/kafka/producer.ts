@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { compatibilityPartitioner, findErrorBy, type MessageToProduce, Producer } from '@platformatic/kafka';
 
 /*
@@ -75,7 +76,8 @@ export class RecordProducer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const producer = this.#producer;
     this.#producer = undefined;
-    await producer?.close(true).catch(() => {});
+    // Closing waits for what is written to a socket, which a broker that hangs never reads.
+    await Promise.race([producer?.close(true).catch(() => {}), wait(500, undefined, { ref: false })]);
   }
 
   /** Keyless records go round. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { escapeJson, escapeText } from '../../../collector/alerts/escape.ts';
-import { alertTable } from '../../../collector/alerts/table.ts';
-import { encodeAlertJson } from '../../../otel/alert.ts';
+import { AlertTable } from '../../../collector/alerts/table.ts';
+import { type Alert, encodeAlertJson } from '../../../otel/alert.ts';
 import { sampleAlert } from '../samples.ts';
 
 /** ESC, BEL, newline, carriage return, DEL, C1 CSI, right-to-left override, isolate, zero-width space, line separator, BOM. */
@@ -32,15 +32,18 @@ test('escapeJson() leaves a usual alert byte for byte as on Kafka', () => {
   expect(escapeJson(encodeAlertJson(sampleAlert(1)))).toBe(encodeAlertJson(sampleAlert(1)));
 });
 
-test('alertTable() shows an alert on one line, in local time, and everything hostile escaped', () => {
+const page = (alerts: Alert[], width?: number, colour = false) =>
+  new AlertTable({ width, colour }).page(alerts).trimEnd().split('\n');
+
+test('AlertTable shows an alert on one line, in local time, and everything hostile escaped', () => {
   const alert = sampleAlert(0, {
     Resource: `/tmp/${HOSTILE}`,
     NamespaceName: '\x1b[2J',
     PolicyName: '\u202eycilop',
     ProcessName: '/bin/\x9bx',
   });
-  const [head, line, ...rest] = alertTable([alert], true, { width: undefined, colour: false }).split('\n');
-  expect(rest).toEqual(['']);
+  const [head, line, ...rest] = page([alert]);
+  expect(rest).toEqual([]);
   expect(head).toMatch(/^TIME +WORKLOAD +POLICY +ACTION +OPERATION +RESOURCE +PROCESS *$/);
   const offset = new Date(alert.UpdatedTime).getTimezoneOffset();
   const local = new Date(Date.parse(alert.UpdatedTime) - offset * 60_000).toISOString();
@@ -52,19 +55,38 @@ test('alertTable() shows an alert on one line, in local time, and everything hos
   expect(line).toMatch(PLAIN);
 });
 
-test('alertTable() fits the terminal, and has no head after the first page', () => {
-  const alerts = [
-    sampleAlert(0, { Resource: '/'.padEnd(4000, 'x') }),
-    sampleAlert(1, { PodName: undefined, NamespaceName: undefined }),
-  ];
-  const lines = alertTable(alerts, false, { width: 100, colour: false }).trimEnd().split('\n');
-  expect(lines).toHaveLength(2);
-  for (const line of lines) expect(line.length).toBeLessThanOrEqual(104);
-  expect(lines[0]).toContain('…');
-  expect(lines[1]).toContain('vagrant');
+test.each([80, 109, 110, 200])('AlertTable fits a terminal of %i columns', (width) => {
+  const long = sampleAlert(0, { Resource: '/'.padEnd(4000, 'x'), Action: 'Audit (Block)' });
+  const { PodName: _, NamespaceName: __, ...host } = sampleAlert(1);
+  const lines = page([long, host], width);
+  expect(lines).toHaveLength(3);
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(width + 2);
+  expect(lines[1]).toMatch(/ Audit \(Block\) .*\/x+…/);
+  expect(lines[2]).toMatch(/ vagrant +audit-all.* Audit +Syscall +\/home\/secret/);
 });
 
-test('alertTable() colours the action and nothing that came from outside', () => {
-  const text = alertTable([sampleAlert(0, { Action: 'Block' })], false, { width: undefined, colour: true });
-  expect(text).toContain('\x1b[31mBlock\x1b[39m');
+test('AlertTable cuts nothing that the terminal has room for, nor when there is none', () => {
+  for (const width of [200, undefined]) {
+    const [, line] = page([sampleAlert(0)], width);
+    expect(line).toMatch(
+      /default\/ubuntu-1-6779f689b5-jjcvh +audit-all-unlink +Audit +Syscall +\/home\/secret.txt +\/usr\/bin\/unlink/,
+    );
+  }
+});
+
+test('AlertTable names its columns once, and keeps their widths', () => {
+  const table = new AlertTable({ width: 120, colour: false });
+  const [, first] = table.page([sampleAlert(0)]).split('\n');
+  const [second, ...rest] = table
+    .page([sampleAlert(0, { PolicyName: 'p', Resource: '/'.padEnd(500, 'x') })])
+    .split('\n');
+  expect(rest).toEqual(['']);
+  expect(first).toContain('  /home/secret.txt');
+  expect(second?.indexOf('/xxx')).toBe(first?.indexOf('/home/secret.txt'));
+});
+
+test('AlertTable colours the action and nothing that came from outside', () => {
+  const [, line] = page([sampleAlert(0, { Action: 'Block' })], undefined, true);
+  expect(line).toContain('\x1b[31mBlock\x1b[39m');
+  expect(line?.replace('\x1b[31m', '').replace('\x1b[39m', '')).toMatch(PLAIN);
 });
