@@ -54,27 +54,27 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   mkdirSync(share);
 
   const channel = stack.use(await listen(path('channel.sock')));
-  const daemon = async (name: string, source: string, cache: string): Promise<Child> => {
-    // virtiofsd leaves its pid file behind, named after the socket
-    stack.defer(() => rm(`/run/virtiofsd/${path(name).slice(1).replaceAll('/', '.')}.pid`, { force: true }));
-    return stack.use(
-      await startChild(
-        '/usr/lib/qemu/virtiofsd',
-        [`--socket-path=${path(name)}`, '-o', `source=${source},cache=${cache},sandbox=chroot`],
-        path('virtiofsd.log'),
-      ),
-    );
-  };
-  const daemons = [await daemon('root.sock', '/', 'always'), await daemon('share.sock', share, 'auto')];
+  const shares = [
+    { name: 'root', source: '/', cache: 'always' },
+    { name: 'share', source: share, cache: 'auto' },
+  ] as const;
+  const daemons = await Promise.all(
+    shares.map(async ({ name, source, cache }) => {
+      const socket = path(`${name}.sock`);
+      const daemon = stack.use(await startFileSystem(socket, source, cache, path(`${name}.log`)));
+      // virtiofsd leaves its pid file behind, named after the socket
+      stack.defer(() => rm(`/run/virtiofsd/${socket.slice(1).replaceAll('/', '.')}.pid`, { force: true }));
+      return daemon;
+    }),
+  );
   const qemu = stack.use(
-    await startChild(
-      'qemu-system-x86_64',
-      qemuArguments({ ...options, kernel, initramfs, share, path }),
-      path('console.log'),
-    ),
+    await startChild('qemu-system-x86_64', qemuArguments({ ...options, kernel, initramfs, share, path }), {
+      log: path('console.log'),
+    }),
   );
 
-  const console = () => readFileSync(path('console.log'), 'utf8') + readFileSync(path('virtiofsd.log'), 'utf8');
+  const logs = ['root.log', 'share.log', 'console.log'].map(path);
+  const console = () => logs.map((log) => readFileSync(log, 'utf8')).join('');
   const fail = (reason: string): never => {
     throw new Error(`guest ${kernel.release}: ${reason}; console:\n${console().split('\n').slice(-40).join('\n')}`);
   };
@@ -103,4 +103,10 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
     run: (command, jobOptions) => start(command, jobOptions).result,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Starts virtiofsd and returns when QEMU may connect. */
+function startFileSystem(socket: string, source: string, cache: string, log: string): Promise<Child> {
+  const args = [`--socket-path=${socket}`, '-o', `source=${source},cache=${cache},sandbox=chroot`];
+  return startChild('/usr/lib/qemu/virtiofsd', args, { log, ready: 'Waiting for vhost-user socket connection' });
 }

@@ -7,6 +7,8 @@ export interface JobOptions {
   timeoutMs?: number;
   /** Default `/`. */
   cwd?: string;
+  /** `$1`, `$2`, ... of a script. */
+  arguments?: string[];
   /** Added to PATH (this Node first), HOME and LANG. */
   env?: Record<string, string>;
   /** Default: nothing. */
@@ -57,6 +59,7 @@ export function jobRunner({ share, channel, ended }: Runner) {
     };
     const script = [
       ...Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`),
+      `set -- ${(options.arguments ?? []).map(quote).join(' ')}`,
       `cd ${quote(options.cwd ?? '/')} || exit`,
       typeof command === 'string' ? command : `exec ${command.map(quote).join(' ')}`,
     ];

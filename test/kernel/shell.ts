@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { forward } from './forward.ts';
 import { bootGuest } from './guest.ts';
 import type { KernelSeries } from './image.ts';
 
@@ -23,18 +24,7 @@ async function main(command: string[], options: Options): Promise<void> {
   say(`up: ${guest.release}`);
   const words = command.length === 1 ? String(command[0]) : command;
   const job = guest.start(words, { cwd: process.cwd(), timeoutMs: Number(options.timeout) * 1000 });
-  const shown = { stdout: 0, stderr: 0 };
-  const show = () => {
-    const output = job.output();
-    for (const stream of ['stdout', 'stderr'] as const) {
-      process[stream].write(output[stream].subarray(shown[stream]));
-      shown[stream] = output[stream].length;
-    }
-  };
-  const timer = setInterval(show, 200);
-  const { status } = await job.result.finally(() => {
-    clearInterval(timer);
-    show();
+  const { status } = await forward(job).finally(() => {
     if (options.console) process.stderr.write(guest.console());
   });
   say(`exit status ${status}`);
