@@ -68,7 +68,7 @@ describe('buildImage()', () => {
 test('buildImageDisk() holds the same files with owner, mode and file capabilities', async () => {
   const disk = await buildImageDisk();
   const debugfs = (request: string) => execFileSync('/sbin/debugfs', ['-R', request, disk], { encoding: 'utf8' });
-  expect(debugfs('stat /home/user1/otherfile.txt')).toMatch(/Mode:\s+0666\s[^]*User:\s+1000\s+Group:\s+1000\s/);
+  expect(debugfs('stat /home/user1/otherfile.txt')).toMatch(/Mode:\s+0666\s(?:.|\n)*User:\s+1000\s+Group:\s+1000\s/);
   expect(debugfs('cat /secret.txt')).toBe('secret file\n');
   expect(debugfs('stat /usr/bin/ping')).toContain('security.capability');
 });
