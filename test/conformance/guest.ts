@@ -1,0 +1,41 @@
+import { copyFileSync, existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { buildImageDisk } from '../image/build.ts';
+import { compiled } from '../image/compile.ts';
+import { cacheDirectory } from '../kernel/cache.ts';
+import { warmCompileCache } from '../kernel/compile-cache.ts';
+import { forward } from '../kernel/forward.ts';
+import { bootGuest } from '../kernel/guest.ts';
+import type { KernelSeries } from '../kernel/image.ts';
+import { PROGRAMS } from './product.ts';
+
+export interface GuestRun {
+  kernel: KernelSeries;
+  folder: string;
+  only: string | undefined;
+  junit: string | undefined;
+  /** Cases have 30 s per command, and one guest runs all of them. */
+  timeoutMs: number;
+}
+
+/** Boots a guest and runs this very runner inside; what it prints is passed on. Returns its exit status. */
+export async function runInGuest({ kernel, folder, only, junit, timeoutMs }: GuestRun): Promise<number> {
+  const disk = await buildImageDisk();
+  // Compiled out here, where it takes no time, and found in the cache in there.
+  for (const name of ['shim.c', 'services.c']) await compiled(join(import.meta.dirname, name));
+  const runner = join(import.meta.dirname, 'run.ts');
+  const programs = [runner, ...PROGRAMS];
+  const [cache, guest] = await Promise.all([warmCompileCache(programs), bootGuest({ kernel, disks: [disk] })]);
+  await using _ = guest;
+  process.stderr.write(`guest: kernel ${guest.release}\n`);
+  const results = join(guest.share, 'junit.xml');
+  const words = [process.execPath, runner, resolve(folder)];
+  words.push('--kernel', 'host', '--image', '/run/image', '--junit', results, ...(only ? ['--only', only] : []));
+  const job = guest.start(
+    'modprobe -a virtio_blk ext4 && mkdir /run/image && mount -t ext4 -o ro /dev/vda /run/image && exec "$@"',
+    { arguments: words, env: { ...cache, PICKET_CACHE: cacheDirectory() }, timeoutMs },
+  );
+  const { status } = await forward(job);
+  if (junit && existsSync(results)) copyFileSync(results, junit);
+  return status;
+}
