@@ -23,7 +23,6 @@ import { formatDiagnostic } from './policy/diagnostic.ts';
 import { Enforcement, type PolicyResult } from './policy/enforcement.ts';
 import { randomHashKey } from './policy/hash.ts';
 import { openRoot } from './policy/links.ts';
-import { judgeSyscall } from './policy/lookup.ts';
 import { type PolicyReading, parsePolicyObject, readPolicies } from './policy/read.ts';
 import { policyKinds } from './policy/rule.ts';
 import { settingsSchema } from './policy/settings.ts';
@@ -156,11 +155,7 @@ export class Agent implements ControlApi, AsyncDisposable {
       kernelRelease: release(),
       processes: this.#processes,
       workload: (id) => this.#registry.find(id),
-      rulesOf: (set, generation) => table.rulesOf(set, generation),
-      judgeSyscall: (workload, syscall, path) => {
-        const ruleSet = this.#enforcement.ruleSetOf(workload);
-        return ruleSet === undefined ? abi.outcome.OUTCOME_NONE : judgeSyscall(ruleSet, syscall, path);
-      },
+      ruleSet: (set, generation) => table.find(set, generation),
       withRoot: (workload, use) => {
         try {
           using root = openRoot(workload.rootPid === undefined ? '/' : `/proc/${workload.rootPid}/root`);

@@ -1,6 +1,6 @@
 import type { VerdictAlert } from '../../otel/alert.ts';
 import { eventData } from '../../otel/event-data.ts';
-import { alertSpanId, root, traceId } from '../../otel/ids.ts';
+import { alertSpanId, root } from '../../otel/ids.ts';
 import { formatTimestamp } from '../../otel/timestamp.ts';
 import * as abi from '../abi.gen.ts';
 import type { RuleInfo } from '../policy/ruleset.ts';
@@ -38,10 +38,12 @@ export interface Verdict {
   timeNs: bigint;
   id: string;
   seq: number;
+  traceId: string;
 }
 
 const flags = abi.eventFlags;
-const maxCommandLine = 4096;
+/** Bytes of a command line that are kept at least. */
+const keptBytes = 4096;
 
 /** As a source, a task that has not yet executed a program of the workload is spelt so, whatever the runtime is. */
 const entryTask = '/runc';
@@ -49,8 +51,6 @@ const entryTask = '/runc';
 /** The alert of one verdict (alerts.md 1 to 3). Pure. */
 export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
   const { event, workload, rule, timeNs, id } = verdict;
-  const updated = formatTimestamp(timeNs);
-  const seconds = Number(timeNs / 1_000_000_000n);
   const texts = subjectOf(verdict);
   const data = dataOf(event);
   const parts = eventData(data);
@@ -60,17 +60,15 @@ export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
     .join(',');
   const alertFlags = flagsOf(event, texts.truncated);
   return {
-    Timestamp: seconds,
-    UpdatedTime: updated,
+    Timestamp: Number(timeNs / 1_000_000_000n),
+    UpdatedTime: formatTimestamp(timeNs),
     ClusterName: sensor.cluster,
     HostName: sensor.hostName,
     NodeID: sensor.nodeId,
     NamespaceName: workload.namespace,
     PodName: workload.pod,
     ...(labels !== '' && { Labels: labels }),
-    ...(workload.owner && {
-      Owner: { Ref: workload.owner.ref, Name: workload.owner.name, Namespace: workload.owner.namespace },
-    }),
+    ...(workload.owner && { Owner: ownerOf(workload.owner) }),
     ContainerID: workload.containerId,
     ContainerName: workload.container,
     ...(workload.image && { ContainerImage: workload.image }),
@@ -95,14 +93,14 @@ export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
     ...(event.cwd && { Cwd: event.cwd.endsWith('/') ? event.cwd : `${event.cwd}/` }),
     ...(event.tty && { TTY: event.tty }),
     ...(event.execSession !== 0n &&
-      verdict.sessionExecutable && {
-        ExecEvent: { ExecID: String(event.execSession), ExecutableName: fileName(verdict.sessionExecutable) },
+      texts.session && {
+        ExecEvent: { ExecID: String(event.execSession), ExecutableName: fileName(texts.session) },
       }),
     KubeArmorVersion: `picket-${sensor.version}`,
     Picket: {
       AlertID: id,
       Rule: rule ? policyRule(rule, event.generation) : postureRule(event),
-      TraceID: traceId(sensor.clusterUid, workload.containerId, rootOf(event, sensor), seconds),
+      TraceID: verdict.traceId,
       SpanID: alertSpanId(id),
       Seq: verdict.seq,
       Epoch: sensor.epoch,
@@ -116,12 +114,21 @@ export function rootOf(event: EventRecord, sensor: Sensor): string {
   return root(sensor.boot.id, event.rootPid, event.rootStartNs);
 }
 
-/** Executable path and arguments, joined by blanks; at least 4096 bytes are kept. */
-export function commandLine(executable: string, args: readonly string[]): { text: string; truncated: boolean } {
-  const text = [executable, ...args].join(' ');
-  if (Buffer.byteLength(text) <= maxCommandLine) return { text: text.toWellFormed(), truncated: false };
-  const cut = new TextDecoder().decode(Buffer.from(text).subarray(0, maxCommandLine)).replace(/\uFFFD$/, '');
-  return { text: `${cut}…`, truncated: true };
+/**
+ * Executable path and arguments, joined by blanks. Of a longer one the first 4096 bytes are kept, the last character
+ * whole, and it ends in `…`, as does one of which the rest is not known (`cut`).
+ */
+export function commandLine(
+  executable: string,
+  args: readonly string[],
+  cut = false,
+): { text: string; truncated: boolean } {
+  const text = [executable, ...args].join(' ').toWellFormed();
+  const bytes = Buffer.from(text);
+  let end = Math.min(keptBytes, bytes.length);
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end++; // inside a character
+  if (end === bytes.length) return { text: cut ? `${text}…` : text, truncated: cut };
+  return { text: `${bytes.toString('utf8', 0, end)}…`, truncated: true };
 }
 
 interface Texts {
@@ -130,30 +137,36 @@ interface Texts {
   source: string;
   resource: string;
   truncated: boolean;
+  /** First program of the exec session. */
+  session: string | undefined;
 }
 
-function subjectOf({ event, process, parentExecutable, path }: Verdict): Texts {
+function subjectOf({ event, process, parentExecutable, sessionExecutable, path }: Verdict): Texts {
   const isEntry = (event.flags & flags.EVENT_ENTRY) !== 0;
   const executable = isEntry ? entryTask : process?.executable || unknownProgram;
   const parent = parentExecutable || undefined;
   if (event.operation === abi.operation.OPERATION_EXEC) {
-    const line = commandLine(path, event.args.slice(1));
+    const program = path || unknownProgram;
+    const line = commandLine(program, event.args.slice(1), (event.flags & flags.EVENT_ARGS_TRUNCATED) !== 0);
     const by = isEntry ? entryTask : parent;
     return {
-      process: path,
+      process: program,
       parent: by,
       source: by ?? unknownProgram,
       resource: line.text,
-      truncated: line.truncated || (event.flags & flags.EVENT_ARGS_TRUNCATED) !== 0,
+      truncated: line.truncated,
+      session: isEntry ? program : sessionExecutable,
     };
   }
-  const line = commandLine(executable, isEntry ? [] : (process?.args ?? []));
+  const args = isEntry ? [] : (process?.args ?? []);
+  const line = commandLine(executable, args, !isEntry && process?.argsTruncated === true);
   return {
     process: executable,
     parent,
     source: line.text,
     resource: path,
-    truncated: line.truncated || process?.argsTruncated === true,
+    truncated: line.truncated,
+    session: sessionExecutable,
   };
 }
 
@@ -166,6 +179,10 @@ function ruleTexts({ severity, tags, message }: RuleInfo) {
     ...(tags.length > 0 && { Tags: tags.join(','), ATags: [...tags] }),
     ...(message && { Message: message }),
   };
+}
+
+function ownerOf({ ref, name, namespace }: NonNullable<WorkloadRecord['owner']>) {
+  return { Ref: ref, Name: name, ...(namespace && { Namespace: namespace }) };
 }
 
 function policyRule(rule: RuleInfo, generation: number) {

@@ -1,19 +1,19 @@
 import type { Logger } from 'pino';
 import { monotonicFactory } from 'ulid';
-import { processSpanId, traceHour, traceId } from '../../otel/ids.ts';
-import { processSpan } from '../../otel/mapping/mapping.ts';
-import type { Span } from '../../otel/otlp/span.ts';
+import { processSpanId } from '../../otel/ids.ts';
 import * as abi from '../abi.gen.ts';
 import type { Emission } from '../export/exporter.ts';
 import type { Engine } from '../kernel/engine.ts';
 import type { RingMemory } from '../kernel/ring.ts';
 import type { ReadEntry } from '../policy/links.ts';
-import type { RuleInfo } from '../policy/ruleset.ts';
+import { judgeSyscall } from '../policy/lookup.ts';
+import type { RuleInfo, RuleSet } from '../policy/ruleset.ts';
 import type { Workload } from '../workload/registry.ts';
-import { commandLine, rootOf, type Sensor, toAlert } from './alert.ts';
-import { type Process, type ProcessTable, startGranuleNs } from './processes.ts';
-import { decode, type EventRecord, RecordError } from './record.ts';
+import { type Sensor, toAlert } from './alert.ts';
+import type { ProcessTable } from './processes.ts';
+import { decode, type EventRecord } from './record.ts';
 import { joinPath, resolveLate } from './syscall.ts';
+import { Traces } from './trace.ts';
 
 /** What the pipeline asks of the rest of the agent. */
 export interface PipelineContext {
@@ -21,9 +21,8 @@ export interface PipelineContext {
   kernelRelease: string;
   processes: ProcessTable;
   workload(id: bigint): Workload | undefined;
-  rulesOf(set: number, generation: number): readonly RuleInfo[] | undefined;
-  /** The rule of a workload's syscall rules for a path that the kernel could not tell; undefined: none matches. */
-  judgeSyscall(workload: Workload, syscall: number, path: string): number;
+  /** The rule set that gave a verdict. */
+  ruleSet(set: number, generation: number): RuleSet | undefined;
   /** Runs `use` with a reader of the workload's root. */
   withRoot<T>(workload: Workload, use: (read: ReadEntry) => T): T;
   /** A program of the workload has started. */
@@ -37,14 +36,20 @@ export interface PipelineStats {
   records: number;
   /** Alerts numbered and handed on. */
   alerts: number;
-  /** Records that could not be read, or named a rule or workload that is not known any more. */
+  /** Records that could not be read, or that no alert could be made of. */
   broken: number;
+  /** Verdicts whose workload, rule set or rule is not known any more. */
   unnamed: number;
+}
+
+/** A place in both rings: everything that was written before it. */
+export interface RingMark {
+  deny: number;
+  audit: number;
 }
 
 const maxPerTurn = 4096;
 const recentPaths = 1024;
-const maxAncestors = 64;
 
 /**
  * From ring records to alerts. Both rings are emptied in turns; before an alert of the second ring is made, everything
@@ -52,16 +57,17 @@ const maxAncestors = 64;
  */
 export class Pipeline {
   readonly stats: PipelineStats = { records: 0, alerts: 0, broken: 0, unnamed: 0 };
-  readonly #engine: Engine;
+  readonly #engine: Pick<Engine, 'denyRing' | 'auditRing'>;
   readonly #context: PipelineContext;
+  readonly #traces: Traces;
   readonly #nextId = monotonicFactory();
   readonly #paths = new Map<bigint, string>();
-  readonly #sentSpans = new Set<string>();
   #seq = 0;
 
-  constructor(engine: Engine, context: PipelineContext) {
+  constructor(engine: Pick<Engine, 'denyRing' | 'auditRing'>, context: PipelineContext) {
     this.#engine = engine;
     this.#context = context;
+    this.#traces = new Traces(context.sensor, context.processes);
   }
 
   /** Reads what is in the rings; returns how many records that were. */
@@ -80,23 +86,44 @@ export class Pipeline {
     return read + first;
   }
 
+  /** How far the kernel side has written. */
+  mark(): RingMark {
+    return { deny: this.#engine.denyRing.producedPosition, audit: this.#engine.auditRing.producedPosition };
+  }
+
+  /** Whether everything before `mark` has been read. */
+  isPast({ deny, audit }: RingMark): boolean {
+    return this.#engine.denyRing.consumedPosition >= deny && this.#engine.auditRing.consumedPosition >= audit;
+  }
+
   /** The collector may have forgotten the spans of processes: they are sent again with their next alert. */
   forgetSpans(): void {
-    this.#sentSpans.clear();
+    this.#traces.forget();
   }
 
   #decode(memory: RingMemory, offset: number, length: number): EventRecord | undefined {
     try {
       return decode(memory, offset, length);
-    } catch (error) {
-      if (!(error instanceof RecordError)) throw error;
+    } catch (err) {
       this.stats.broken++;
-      this.#context.log.error({ err: error }, 'a ring record cannot be read');
+      if (isWorthALine(this.stats.broken))
+        this.#context.log.error({ err, broken: this.stats.broken }, 'a ring record cannot be read');
       return undefined;
     }
   }
 
+  /** One event that cannot be dealt with must not cost the others that were read with it. */
   #take(event: EventRecord): void {
+    try {
+      this.#dispatch(event);
+    } catch (err) {
+      this.stats.broken++;
+      if (isWorthALine(this.stats.broken))
+        this.#context.log.error({ err, broken: this.stats.broken }, 'no alert could be made of a verdict');
+    }
+  }
+
+  #dispatch(event: EventRecord): void {
     const { processes } = this.#context;
     switch (event.kind) {
       case abi.eventKind.EVENT_FORK:
@@ -122,55 +149,59 @@ export class Pipeline {
 
   #alert(event: EventRecord): void {
     const workload = this.#context.workload(event.workload);
-    const rules = this.#context.rulesOf(event.set, event.generation);
-    if (workload === undefined || rules === undefined) {
-      this.stats.unnamed++;
-      this.#context.log.error(
-        { workload: String(event.workload), generation: event.generation },
-        'a verdict cannot be named: its workload or rule set is gone',
-      );
-      return;
-    }
-    const path = this.#objectPath(event, workload);
-    let { outcome } = event;
-    if (event.flags & abi.eventFlags.EVENT_PATH_LATE) {
-      // The kernel could not compare the path: the rules that name one go first, here.
-      const byPath = this.#context.judgeSyscall(workload, event.syscall, path);
-      if (byPath !== abi.outcome.OUTCOME_NONE) outcome = byPath;
-      else if (outcome === abi.outcome.OUTCOME_NONE) return;
-    }
-    const ruleNumber = outcome & abi.outcome.OUTCOME_RULE;
-    const rule = ruleNumber === abi.outcome.OUTCOME_POSTURE ? undefined : rules[ruleNumber];
-    const process = this.#context.processes.find(event.pid, event.startNs);
-    const timeNs = this.#context.sensor.boot.unixNs + event.timeNs;
+    const ruleSet = this.#context.ruleSet(event.set, event.generation);
+    const path = workload && this.#objectPath(event, workload);
+    const outcome = ruleSet && path !== undefined ? outcomeOf(event, ruleSet, path) : event.outcome;
+    const number = outcome & abi.outcome.OUTCOME_RULE;
+    const rule = ruleSet?.rules[number];
+    if (outcome === abi.outcome.OUTCOME_NONE && ruleSet) return; // no rule after all
+    if (workload === undefined || path === undefined || (rule === undefined && number !== abi.outcome.OUTCOME_POSTURE))
+      this.#unnamed(event);
+    else this.#emit(event, workload, rule, path.toWellFormed());
+  }
+
+  #emit(event: EventRecord, workload: Workload, rule: RuleInfo | undefined, path: string): void {
+    const { sensor, processes, kernelRelease } = this.#context;
+    const process = processes.find(event.pid, event.startNs);
+    const timeNs = sensor.boot.unixNs + event.timeNs;
+    const seconds = Number(timeNs / 1_000_000_000n);
+    const trace = this.#traces.of(event, workload.record.containerId, seconds);
     const alert = toAlert(
       {
-        event,
-        workload: workload.record,
-        rule,
-        path: path.toWellFormed(),
-        process,
-        parentExecutable: this.#context.processes.find(event.ppid, event.parentStartNs)?.executable,
-        sessionExecutable: this.#context.processes.find(event.rootPid, event.rootStartNs)?.executable,
-        timeNs,
+        ...{ event, workload: workload.record, rule, path, process, timeNs },
+        parentExecutable: processes.find(event.ppid, event.parentStartNs)?.executable,
+        sessionExecutable: processes.find(event.rootPid, event.rootStartNs)?.executable,
         id: this.#nextId(Number(timeNs / 1_000_000n)),
-        seq: ++this.#seq,
+        seq: this.#seq + 1,
+        traceId: trace.id,
       },
-      this.#context.sensor,
+      sensor,
     );
+    this.#seq++;
     this.stats.alerts++;
     this.#context.emit({
       alert,
       context: {
         observedNs: BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n,
         ...(workload.record.podUid !== undefined && { podUid: workload.record.podUid }),
-        kernelRelease: this.#context.kernelRelease,
-        bootId: this.#context.sensor.boot.id,
-        errno: -event.result,
-        processSpanId: processSpanId(this.#context.sensor.boot.id, event.pid, event.startNs),
+        kernelRelease,
+        bootId: sensor.boot.id,
+        errno: Math.abs(event.result),
+        processSpanId: processSpanId(sensor.boot.id, event.pid, event.startNs),
+        rootSpanId: trace.rootSpanId,
+        ...(trace.previousId !== undefined && { previousTraceId: trace.previousId }),
       },
-      processSpans: this.#spans(event, workload, process, Number(timeNs / 1_000_000_000n)),
+      processSpans: this.#traces.spans(event, process, trace, seconds),
     });
+  }
+
+  #unnamed({ workload, set, generation, outcome }: EventRecord): void {
+    this.stats.unnamed++;
+    if (isWorthALine(this.stats.unnamed))
+      this.#context.log.error(
+        { workload: String(workload), set, generation, outcome, unnamed: this.stats.unnamed },
+        'a verdict cannot be named: its workload or rule set is gone',
+      );
   }
 
   #objectPath(event: EventRecord, workload: Workload): string {
@@ -183,62 +214,21 @@ export class Pipeline {
     return this.#paths.get(event.pathHash) ?? '';
   }
 
-  /** Spans of the acting process and its ancestors up to the root of the tree, each once per trace. */
-  #spans(event: EventRecord, workload: Workload, acting: Process | undefined, seconds: number): Span[] {
-    const { sensor, processes } = this.#context;
-    const trace = traceId(sensor.clusterUid, workload.record.containerId, rootOf(event, sensor), seconds);
-    const spans: Span[] = [];
-    for (let process = acting; process !== undefined; ) {
-      const spanId = processSpanId(sensor.boot.id, process.pid, process.startNs);
-      const key = `${trace} ${spanId}`;
-      if (this.#sentSpans.has(key)) break; // and so were those above it
-      this.#sentSpans.add(key);
-      const parent = this.#parentInTree(process, event);
-      spans.push(
-        processSpan({
-          pid: process.pid,
-          vpid: process.vpid,
-          startNs: process.startNs,
-          startUnixNs: sensor.boot.unixNs + process.startNs,
-          executable: process.executable,
-          commandLine: commandLine(process.executable, process.args).text,
-          uid: process.uid,
-          ...(parent !== undefined && { parentSpanId: processSpanId(sensor.boot.id, parent.pid, parent.startNs) }),
-          spanId,
-          traceId: trace,
-          hour: traceHour(seconds),
-        }),
-      );
-      if (parent === undefined || spans.length >= maxAncestors) break;
-      process = processes.find(parent.pid, parent.startNs);
-    }
-    if (this.#sentSpans.size > 100_000) this.#sentSpans.clear();
-    return spans;
-  }
-
-  /**
-   * The parent inside the event's process tree, undefined for the root. It is the root too where somebody outside took the
-   * process over when its parent ended: who is older than the root is outside.
-   */
-  #parentInTree({ pid, startNs, ppid, parentStartNs }: Process, { rootPid, rootStartNs }: EventRecord) {
-    const root = { pid: rootPid, startNs: rootStartNs };
-    if (pid === rootPid && isSameStart(startNs, rootStartNs)) return undefined;
-    if (parentStartNs < rootStartNs || (ppid === rootPid && isSameStart(parentStartNs, rootStartNs))) return root;
-    return { pid: ppid, startNs: this.#context.processes.find(ppid, parentStartNs)?.startNs ?? parentStartNs };
-  }
-
   #remember(hash: bigint, path: string): void {
     this.#paths.delete(hash);
     this.#paths.set(hash, path);
-    if (this.#paths.size > recentPaths)
-      for (const oldest of this.#paths.keys()) {
-        this.#paths.delete(oldest);
-        break;
-      }
+    if (this.#paths.size > recentPaths) this.#paths.delete(this.#paths.keys().next().value ?? 0n);
   }
 }
 
-/** Start times of one process: one of them may be from /proc, which rounds. */
-function isSameStart(a: bigint, b: bigint): boolean {
-  return a / startGranuleNs === b / startGranuleNs;
+/** The kernel could not compare a late path: the rules that name one go first, here. None: no alert after all. */
+function outcomeOf({ flags, syscall, outcome }: EventRecord, ruleSet: RuleSet, path: string): number {
+  if (!(flags & abi.eventFlags.EVENT_PATH_LATE)) return outcome;
+  const byPath = judgeSyscall(ruleSet, syscall, path);
+  return byPath === abi.outcome.OUTCOME_NONE ? outcome : byPath;
+}
+
+/** The first of a kind, the second, the fourth, …: a flood of them must not become a flood of log lines. */
+function isWorthALine(count: number): boolean {
+  return (count & (count - 1)) === 0;
 }

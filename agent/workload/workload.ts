@@ -17,8 +17,8 @@ function stringMap(maxEntries: number, maxValue: number) {
 }
 
 const owner = z.strictObject({
-  ref: z.string().max(253),
-  name: z.string().max(253),
+  ref: z.string().min(1).max(253),
+  name: z.string().min(1).max(253),
   namespace: z.string().max(253),
 });
 
