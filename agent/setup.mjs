@@ -2,7 +2,7 @@
 // it runs on the Node that is there (18 or newer) before anything is installed. A second run finds everything in place.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,21 +78,22 @@ function prepare(name, { packages, systems: which, tests }) {
       );
     stamp.write();
   }
-  linkCommand();
+  linkCommands();
   return nodeBinary();
 }
 
 /**
- * So that `npx picket` finds it and runs it on this Node: npm links the commands of dependencies; an older npm neither
- * those of the package itself nor those of a dependency for one platform.
+ * So that `npx picket` runs, and on this Node: npm links the commands of dependencies; an older one neither those of the
+ * package itself nor those of a dependency for one platform.
  */
-function linkCommand() {
-  const node = `$here/../node-linux-${process.arch}/bin/node`;
-  const text = `#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\nexec "${node}" "$here/../../agent/picket.ts" "$@"\n`;
-  const file = join(root, 'node_modules', '.bin', 'picket');
-  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
-  rmSync(file, { force: true }); // a link of npm's would be written through
-  writeFileSync(file, text, { mode: 0o755 });
+function linkCommands() {
+  const commands = { picket: '../../agent/picket.ts', node: `../node-linux-${process.arch}/bin/node` };
+  for (const [name, target] of Object.entries(commands)) {
+    const link = join(root, 'node_modules', '.bin', name);
+    if (existsSync(link)) continue;
+    rmSync(link, { force: true }); // one that leads nowhere
+    symlinkSync(target, link);
+  }
 }
 
 /** One sentence, before anything is installed. */
