@@ -1,9 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { StateError } from '../otel/errors.ts';
 import { alertsCommand } from './alerts/command.ts';
+import { collectorCommand } from './command.ts';
 import { configCommand } from './config/command.ts';
 import { CollectorError } from './error.ts';
-import { collectorCommand } from './run.ts';
 
 /** Exit codes: 0 ok, 1 failed, 2 usage. */
 async function main(): Promise<number> {

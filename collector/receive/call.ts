@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { ByteBudget } from './budget.ts';
+import { CallError, code, statusFields } from './grpc-status.ts';
 import { frame, gunzip, type MessageLimits, readMessage } from './message.ts';
-import { CallError, code, statusFields } from './status.ts';
 
 export type Signal = 'logs' | 'traces';
 

@@ -6,7 +6,7 @@ import type { Ledger } from '../ledger.ts';
 import { holdsBlock } from '../route/alerts.ts';
 import { admit } from './admit.ts';
 import type { Accept } from './call.ts';
-import { CallError, code, overloaded } from './status.ts';
+import { CallError, code, overloaded } from './grpc-status.ts';
 
 /** Checks a request, puts it into the spool, and answers only when it is on the disk. */
 export function intake(spool: Spool, ledger: Ledger, log: Logger, wake: () => void): Accept {

@@ -1,6 +1,6 @@
 import { createGunzip } from 'node:zlib';
 import type { BudgetShare } from './budget.ts';
-import { CallError, code, overloaded } from './status.ts';
+import { CallError, code, overloaded } from './grpc-status.ts';
 
 /** What one call may bring: bytes on the wire and bytes after decompression are bounded by the same number. */
 export interface MessageLimits {

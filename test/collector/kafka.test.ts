@@ -211,6 +211,13 @@ test('collector sends a group that is too large in parts, and what the broker re
   ]);
 });
 
+test('collector makes a topic anew that was taken away under it', async () => {
+  await kafka.deleteTopic('picket.otlp.spans');
+  await send(TRACES, alertTraces(sampleAlert(1999)));
+  await delivered();
+  expect(await kafka.consumeAll('picket.otlp.spans')).toHaveLength(1);
+});
+
 test('collector finds what the broker alone thinks too large, and delivers the records beside it', async () => {
   await stopCollector('SIGTERM');
   // Larger than the broker takes, smaller than the collector believes it does.

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import {
   consoleConsumer,
   consumeAll,
+  deleteTopic,
   follow,
   type KafkaRecord,
   type TopicDescription,
@@ -36,6 +37,7 @@ export interface Kafka extends AsyncDisposable {
   follow(topic: string, signal: AbortSignal): AsyncIterable<KafkaRecord>;
   /** What Kafka's own console consumer prints for a topic (from the beginning, up to `count` records). */
   console(topic: string, count: number): Promise<string>;
+  deleteTopic(topic: string): Promise<void>;
   /** Partitions, replicas and settings of a topic, undefined when there is none. */
   describe(topic: string): Promise<TopicDescription | undefined>;
 }
@@ -105,6 +107,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     consumeAll: (topic) => consumeAll(brokers, topic),
     follow: (topic, signal) => follow(brokers, topic, signal),
     console: (topic, count) => consoleConsumer(jars.console, brokers, topic, count),
+    deleteTopic: (topic) => deleteTopic(brokers, topic),
     describe: (topic) => topicDescription(brokers, topic),
     async [Symbol.asyncDispose]() {
       await kafka.stop();

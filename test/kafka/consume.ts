@@ -107,6 +107,16 @@ export async function topicDescription(brokers: string, topic: string): Promise<
   }
 }
 
+export async function deleteTopic(brokers: string, topic: string): Promise<void> {
+  const admin = client(brokers).admin();
+  await admin.connect();
+  try {
+    await admin.deleteTopics({ topics: [topic] });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** Key, headers and value of each record as Kafka's own command prints them: `HEADERS<TAB>KEY<TAB>VALUE`. */
 export async function consoleConsumer(
   classPath: string,

@@ -4,8 +4,8 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ByteBudget } from '../../../collector/receive/budget.ts';
 import type { Signal } from '../../../collector/receive/call.ts';
+import { CallError, code, overloaded } from '../../../collector/receive/grpc-status.ts';
 import { type Receiver, type ReceiverOptions, startReceiver } from '../../../collector/receive/receiver.ts';
-import { CallError, code, overloaded } from '../../../collector/receive/status.ts';
 import { eventually } from '../eventually.ts';
 import { framed, GrpcClient, LOGS, METRICS, TRACES } from './client.ts';
 
