@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** This boot: its id and the Unix time, in nanoseconds, at which its clock (CLOCK_BOOTTIME) was zero. */
@@ -22,8 +22,7 @@ export function readBoot(runDir: string): Boot {
     // the first start since the boot
   }
   const boot = { id, unixNs: measureBootTime() };
-  mkdirSync(runDir, { recursive: true, mode: 0o700 });
-  writeFileSync(file, JSON.stringify({ id, unixNs: String(boot.unixNs) }), { mode: 0o600 });
+  replaceFile(runDir, 'boot.json', JSON.stringify({ id, unixNs: String(boot.unixNs) }));
   return boot;
 }
 
@@ -50,21 +49,34 @@ export function readMachineId(stateDir: string): string {
     }
   }
   const id = randomUUID().replaceAll('-', '');
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  writeFileSync(own, `${id}\n`, { mode: 0o600 });
+  replaceFile(stateDir, 'machine-id', `${id}\n`);
   return id;
 }
 
-/** Names this start of the agent: first part of the boot id and a number that grows with every start. */
+/**
+ * Names this start of the agent: first part of the boot id and a number that grows with every start. The number is on the
+ * disk before it is used; where the last one cannot be read, the clock gives one that was not used before.
+ */
 export function nextEpoch(stateDir: string, bootId: string): string {
-  const file = join(stateDir, 'starts');
-  let starts = 0;
+  const start = (lastStart(join(stateDir, 'starts')) ?? Math.floor(Date.now() / 1000)) + 1;
+  replaceFile(stateDir, 'starts', `${start}\n`);
+  return `${bootId.slice(0, 8)}-${start}`;
+}
+
+function lastStart(file: string): number | undefined {
+  let text: string;
   try {
-    starts = Number.parseInt(readFileSync(file, 'latin1'), 10) || 0;
-  } catch {
-    // the first start
+    text = readFileSync(file, 'latin1');
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 0 : undefined;
   }
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  writeFileSync(file, `${starts + 1}\n`, { mode: 0o600, flush: true });
-  return `${bootId.slice(0, 8)}-${starts + 1}`;
+  return /^\d{1,15}\n?$/.test(text) ? Number.parseInt(text, 10) : undefined;
+}
+
+/** Old content or new, nothing in between, whenever the power goes. */
+function replaceFile(folder: string, name: string, text: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const aside = join(folder, `.${name}.${process.pid}`);
+  writeFileSync(aside, text, { mode: 0o600, flush: true });
+  renameSync(aside, join(folder, name));
 }
