@@ -38,7 +38,9 @@ export function collectorCommand(signal: AbortSignal): Command {
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const config = readConfig(flags.config);
   // Synchronous: the last line before an end must not be lost, and there are few.
-  const log = pino({ name: 'picket-collector', level: config.log.level }, pino.destination({ fd: 2, sync: true }));
+  const lines = pino.destination({ fd: 2, sync: true });
+  lines.on('error', () => {}); // the terminal is gone; there is still a spool to close
+  const log = pino({ name: 'picket-collector', level: config.log.level }, lines);
   await using collector = await startCollector(config, log, version);
   const ready = { address: collector.address, sinks: collector.sinks, statusSocket: config.statusSocket };
   log.info({ ...ready, store: config.store?.path, kafka: config.kafka?.brokers, version }, 'ready');

@@ -8,7 +8,8 @@ import { CollectorError } from './error.ts';
 /** Exit codes: 0 ok, 1 failed, 2 usage. */
 async function main(): Promise<number> {
   const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+  // Not once: on Ctrl-C the terminal tells us, and who started us tells us again.
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort());
   // Who started us and waits on the IPC channel has gone: so has the reason to run.
   process.once('disconnect', () => stop.abort());
   const program = new Command('picket').exitOverride();

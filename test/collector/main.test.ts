@@ -125,6 +125,18 @@ test('collector refuses broken OTLP, takes what is sound beside it, and lives', 
   expect(await main.stop('SIGINT')).toBe(0);
 });
 
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  'collector ends cleanly on %s, said twice, also when nobody reads what it logs',
+  async (signal) => {
+    await using main = collector();
+    const { statusSocket } = await main.ready();
+    main.child.stderr?.destroy();
+    main.child.kill(signal);
+    expect(await main.stop(signal)).toBe(0);
+    await expect(get(statusSocket, '/v1/status')).rejects.toThrow();
+  },
+);
+
 test('collector killed after its answer has not lost what it answered for', async () => {
   await using main = collector();
   using client = new GrpcClient((await main.ready()).address);
@@ -190,6 +202,7 @@ test('alerts --follow shows what comes within a second, and ends cleanly on SIGI
   await client.call(LOGS, [framed(alertLogs(sampleAlert(2)))], token());
   await eventually(() => following.stdout.split('\n').length).toBe(3);
   expect(Date.now() - sent).toBeLessThan(1000);
+  following.child.kill('SIGINT'); // from the terminal, and once more from who started it
   expect(await following.stop('SIGINT')).toBe(0);
   expect(following.stderr).toBe('');
 });
