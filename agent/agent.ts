@@ -158,7 +158,7 @@ export class Agent implements ControlApi, AsyncDisposable {
       ruleSet: (set, generation) => table.find(set, generation),
       withRoot: (workload, use) => {
         try {
-          using root = openRoot(workload.rootPid === undefined ? '/' : `/proc/${workload.rootPid}/root`);
+          using root = openRoot(workload.hostMounts ? '/' : `/proc/${this.#registry.rootPid(workload)}/root`);
           return use(root.read);
         } catch {
           return use(() => ({ kind: 'other' })); // the process ended: links cannot be followed any more

@@ -56,7 +56,7 @@ static __always_inline void syscall__path(const struct path *dir, struct dentry 
 	if (!judge__begin(&j, record, PICKET_CATEGORY_SYSCALL | number << 8) || !syscall__named(&j, number))
 		return;
 	set = bpf_map_lookup_elem(&picket_sets, &j.set);
-	s = scratch__claim(&index);
+	s = set ? scratch__claim(&index) : NULL;
 	if (!s || !set)
 		return;
 	/* Through memory: a typed pointer is no number to the verifier. */
@@ -95,10 +95,17 @@ int BPF_PROG(picket_path_rmdir, const struct path *dir, struct dentry *dentry)
 	return 0;
 }
 
-static __always_inline __u32 syscall__base(struct scratch *s, struct task_struct *task, __s32 fd, __u32 offset)
+/* The directory that a name is relative to: an absolute one to the task's root, which a chroot may have moved. */
+static __always_inline __u32 syscall__base(struct scratch *s, struct task_struct *task, bool absolute, __s32 fd,
+					   __u32 offset)
 {
 	struct file **table, *file = NULL;
 
+	if (absolute) {
+		if (path__walk(s, (__u64)BPF_CORE_READ(task, fs, root.mnt), (__u64)BPF_CORE_READ(task, fs, root.dentry)))
+			return 0;
+		return path__text(s, offset);
+	}
 	if (fd == AT_CURRENT)
 		return event__cwd(s, task, offset);
 	table = BPF_CORE_READ(task, files, fdt, fd);
@@ -150,7 +157,7 @@ static __always_inline void syscall__end(struct pt_regs *regs, long ret)
 	s->event.result = ret < 0 ? ret : 0;
 	registers__arguments(task, regs, s->event.syscall_args);
 	if (late) {
-		bool at = number == SYSCALL_UNLINKAT;
+		bool at = number == SYSCALL_UNLINKAT, absolute;
 
 		fd = at ? s->event.syscall_args[0] : (__u64)AT_CURRENT;
 		name = at ? s->event.syscall_args[1] : s->event.syscall_args[0];
@@ -161,10 +168,11 @@ static __always_inline void syscall__end(struct pt_regs *regs, long ret)
 			s->event.flags |= PICKET_EVENT_PATH_UNRESOLVED;
 		read = bpf_probe_read_user_str(s->strings, NAME_IN_CALL + 1, (void *)name);
 		length = read > 0 ? (read - 1) & NAME_IN_CALL : 0;
+		absolute = length > 0 && s->strings[0] == '/';
 		s->event.path_length = length;
 		s->event.cwd_length = event__cwd(s, task, length);
 		length += s->event.cwd_length;
-		s->event.base_length = syscall__base(s, task, (__s32)fd, length);
+		s->event.base_length = syscall__base(s, task, absolute, (__s32)fd, length);
 		length += s->event.base_length;
 	} else {
 		s->event.cwd_length = length = event__cwd(s, task, 0);

@@ -51,7 +51,7 @@ static __always_inline void judge__look_up(struct judge_path *c)
 	rule = bpf_map_lookup_elem(rules, &key);
 	if (!rule)
 		return;
-	if (rule->flags & PICKET_RULE_BASELINE_BELOW)
+	if (distance > 0 && rule->flags & PICKET_RULE_BASELINE_BELOW)
 		c->baseline |= 1;
 	if (distance == 0) {
 		if (rule->flags & PICKET_RULE_BASELINE_EXACT)

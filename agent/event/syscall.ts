@@ -20,10 +20,13 @@ export function syscallData({ syscall, syscallArgs: [first, , flags] }: EventRec
   return parts.join(' ');
 }
 
-/** The caller's own string, joined to the directory it is relative to, dots taken out; links are left alone. */
+/**
+ * The caller's own string, joined to the directory it is relative to (an absolute one: to the root directory of the
+ * process), dots taken out; links are left alone.
+ */
 export function joinPath(base: string, name: string): string {
   const path: string[] = [];
-  for (const part of components(name.startsWith('/') ? name : `${base}/${name}`)) {
+  for (const part of components(`${base}/${name}`)) {
     if (part === '' || part === '.') continue;
     if (part === '..') path.pop();
     else path.push(part);
@@ -36,8 +39,7 @@ export function joinPath(base: string, name: string): string {
  * followed inside the workload's root, the last name stays. Links may have changed since the call.
  */
 export function resolveLate(base: string, name: string, read: ReadEntry): string {
-  const absolute = name.startsWith('/') ? name : `${base}/${name}`;
-  const trimmed = absolute.replace(/\/+$/, '') || '/';
+  const trimmed = `${base}/${name}`.replace(/\/{2,}/g, '/').replace(/\/+$/, '') || '/';
   const at = trimmed.lastIndexOf('/');
   const last = trimmed.slice(at + 1);
   if (last === '.' || last === '..' || last === '') return joinPath(base, name);

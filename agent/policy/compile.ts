@@ -10,7 +10,7 @@ import { type RuleInfo, type RuleSet, ruleInfo } from './ruleset.ts';
 import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
 import { SlotTable } from './slot.ts';
-import { rulePath, type Spellings } from './spelling.ts';
+import { below, rulePath, type Spellings } from './spelling.ts';
 import { compareBytes } from './verdict.ts';
 
 export { CompileError } from './compile-error.ts';
@@ -18,13 +18,15 @@ export { CompileError } from './compile-error.ts';
 /**
  * Compiles all policies that cover the workload into one rule set: per path and directory, and for each kind of access,
  * the outcome that sections 13 to 15 of the policy language give. Pure; the order of `policies` does not matter.
- * `spellings` must know every path of the policies (resolveSpellings). Throws CompileError.
+ * `spellings` must know every path of the policies (resolveSpellings); `root` is where the workload's root directory lies
+ * in its mount namespace. Throws CompileError.
  */
 export function compile(
   policies: readonly Policy[],
   workload: WorkloadRecord,
   settings: Settings,
   spellings: Spellings,
+  root = '/',
 ): RuleSet {
   const covering = policies.filter((policy) => appliesTo(policy, workload, settings)).sort(comparePolicies);
   const slots = new SlotTable();
@@ -45,7 +47,7 @@ export function compile(
     }
 
   if (allowLists & (setFlags.SET_ALLOW_LIST << categories.CATEGORY_FILE) && settings.fileBaseline === 'on')
-    for (const [path, flags] of baseline) slots.flag(categories.CATEGORY_FILE, path, flags);
+    for (const [path, flags] of baseline) slots.flag(categories.CATEGORY_FILE, below(root, path), flags);
 
   const { postures, diagnostics } = posturesOf(workload, settings);
   const mode = modeOf(workload, settings);

@@ -1,6 +1,7 @@
 import type { Engine } from '../kernel/engine.ts';
 import { KernelError } from '../kernel/error.ts';
 import type { Workload, WorkloadRegistry } from '../workload/registry.ts';
+import { ownRootPath } from '../workload/root.ts';
 import { CompileError, compile } from './compile.ts';
 import { type Diagnostic, diagnose, type Subject } from './diagnostic.ts';
 import { type EncodedRuleSet, encode, HashCollision } from './encode.ts';
@@ -10,7 +11,7 @@ import type { Policy, PolicyIdentity } from './rule.ts';
 import type { RuleSet } from './ruleset.ts';
 import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
-import { resolveSpellings } from './spelling.ts';
+import { resolveSpellings, type Spellings, under } from './spelling.ts';
 import type { RuleSetTable } from './sync.ts';
 
 /** What became of one policy object. */
@@ -147,8 +148,8 @@ export class Enforcement {
 
   #plan(workload: Workload, policies: readonly Policy[], settings: Settings): Plan {
     const covering = policies.filter((policy) => appliesTo(policy, workload.record, settings));
-    const { spellings } = this.#spellings(workload, covering);
-    const ruleSet = compile(covering, workload.record, settings, spellings);
+    const spellings = this.#spellings(workload, covering);
+    const ruleSet = compile(covering, workload.record, settings, spellings, workload.hostMounts ? ownRootPath() : '/');
     return { workload, ruleSet, encoded: encode(ruleSet, this.#engine.hashKey) };
   }
 
@@ -172,16 +173,21 @@ export class Enforcement {
     }
   }
 
-  #spellings(workload: Workload, policies: readonly Policy[]) {
-    const root = workload.rootPid === undefined ? '/' : `/proc/${workload.rootPid}/root`;
-    if (workload.rootPid === undefined && !workload.hostMounts)
-      return resolveSpellings(policies, () => ({ kind: 'other' }));
+  /** Every path of the policies as the kernel will show it for this workload. */
+  #spellings(workload: Workload, policies: readonly Policy[]): Spellings {
+    const unresolved = (): Spellings => resolveSpellings(policies, () => ({ kind: 'other' })).spellings;
+    if (workload.hostMounts) {
+      using root = openRoot('/');
+      return under(ownRootPath(), resolveSpellings(policies, root.read).spellings);
+    }
+    const pid = this.#registry.rootPid(workload);
+    if (pid === undefined) return unresolved(); // nothing runs there; resolved when its first program starts
     try {
-      using opened = openRoot(root);
-      return resolveSpellings(policies, opened.read);
-    } catch {
-      // The process ended meanwhile: the paths as written stay.
-      return resolveSpellings(policies, () => ({ kind: 'other' }));
+      using root = openRoot(`/proc/${pid}/root`);
+      return resolveSpellings(policies, root.read).spellings;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return unresolved(); // it ended just now
+      throw error;
     }
   }
 

@@ -43,3 +43,16 @@ function withTerminal(spellings: readonly string[]): readonly string[] {
     .map((path) => `/dev${path}`);
   return terminals.length === 0 ? spellings : [...new Set([...spellings, ...terminals])];
 }
+
+/** The spellings of a workload whose root directory is `root` in its mount namespace (a chroot): those below it as well. */
+export function under(root: string, spellings: Spellings): Spellings {
+  if (root === '/') return spellings;
+  return new Map(
+    [...spellings].map(([path, list]) => [path, [...new Set([...list, ...list.map((each) => below(root, each))])]]),
+  );
+}
+
+/** `path`, seen from the directory that holds its root. */
+export function below(root: string, path: string): string {
+  return root === '/' ? path : `${root}${path === '/' ? '' : path}`;
+}

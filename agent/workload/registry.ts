@@ -104,6 +104,16 @@ export class WorkloadRegistry {
     this.#engine.sweep();
   }
 
+  /** A process of the workload whose root directory is the workload's; undefined: none runs. */
+  rootPid(workload: Workload): number | undefined {
+    if (workload.rootPid !== undefined && mountNamespace(workload.rootPid) !== undefined) return workload.rootPid;
+    if (workload.rootPid === undefined) return undefined;
+    // The process that showed the root so far has ended, others may go on.
+    const { pids } = cgroupExists(workload.record.cgroup) ? readCgroupTree(workload.record.cgroup) : { pids: [] };
+    workload.rootPid = pids.find((pid) => mountNamespace(pid) !== undefined);
+    return workload.rootPid;
+  }
+
   /** Forgets a workload; tasks that still run in it are judged no more. */
   remove(workload: Workload): void {
     this.#byContainer.delete(workload.record.containerId);

@@ -8,7 +8,8 @@ describe('joinPath()', () => {
     ['/home', 'f', '/home/f'],
     ['/home', './a/../b/', '/home/b'],
     ['/home/user', '../../../x', '/x'],
-    ['/home', '/etc//passwd', '/etc/passwd'],
+    ['/', '/etc//passwd', '/etc/passwd'],
+    ['/jail', '/etc/passwd', '/jail/etc/passwd'],
     ['/', '.', '/'],
     ['/', '..', '/'],
     ['/home', '', '/home'],
@@ -42,12 +43,13 @@ describe('resolveLate()', () => {
     ['/home', 'f', '/home/f'], // the call is about the link itself
     ['/', 'bin/x', '/usr/bin/x'],
     ['/home', 'l/x', '/srv/data/x'],
-    ['/home', '/bin/x/', '/usr/bin/x'],
+    ['/', '/bin/x/', '/usr/bin/x'],
     ['/home', 'l/up/etc/y', '/etc/y'],
     ['/home/l', '../x', '/srv/x'], // .. after the link was followed
     ['/home', 'a/b/../c', '/home/a/c'],
-    ['/home', '/x', '/x'],
-    ['/home', '/', '/'],
+    ['/', '/x', '/x'],
+    ['/', '/', '/'],
+    ['/jail', '/x', '/jail/x'], // an absolute name of a process in a chroot
   ])('%s with %s is %s', (base, name, path) => {
     expect(resolveLate(base, name, read)).toBe(path);
   });
