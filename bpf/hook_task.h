@@ -181,4 +181,29 @@ int picket_sweep(struct bpf_iter__task *context)
 	return 0;
 }
 
+/*
+ * Run by the agent about itself: writes the path of its root directory, seen from the root of its mount namespace. "/",
+ * unless the agent was started in a chroot; the policies of local workloads then name what these see themselves.
+ */
+SEC("iter/task")
+int picket_own_root(struct bpf_iter__task *context)
+{
+	struct task_struct *task = context->task, *current = bpf_get_current_task_btf();
+	struct scratch *s;
+	__u32 index, length;
+
+	if (!task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(current, tgid))
+		return 0;
+	s = scratch__claim(&index);
+	if (!s)
+		return 0;
+	if (path__walk(s, (__u64)BPF_CORE_READ(task, fs, root.mnt), (__u64)BPF_CORE_READ(task, fs, root.dentry)) == 0) {
+		length = path__text(s, 0);
+		if (length <= PICKET_MAX_PATH)
+			bpf_seq_write(context->meta->seq, s->strings, length);
+	}
+	scratch__release(s);
+	return 0;
+}
+
 #endif

@@ -24,6 +24,7 @@ const membership = [
   'picket_fork',
   'picket_exit',
   'picket_sweep',
+  'picket_own_root',
   'picket_exec',
 ];
 const programs: Record<Backend, readonly string[]> = {
@@ -74,7 +75,7 @@ export class Engine implements Disposable {
     if (options.backend === 'lsm')
       for (const [program, entry] of Object.entries(compat)) if (kernelHasFunction(entry)) wanted.add(program);
     for (const program of object.programs) object.setAutoload(program.name, wanted.has(program.name));
-    object.setAutoattach('picket_sweep', false);
+    for (const iterator of ['picket_sweep', 'picket_own_root']) object.setAutoattach(iterator, false);
     object.constants.set(
       'picket_backend',
       abi.backend[options.backend === 'lsm' ? 'BACKEND_LSM' : 'BACKEND_TRACEPOINT'],
@@ -102,6 +103,16 @@ export class Engine implements Disposable {
   sweep(): void {
     using link = this.#object.attach('picket_sweep');
     link.iterate();
+  }
+
+  /**
+   * Path of this process's root directory, seen from the root of its mount namespace: `/`, unless it was started in a chroot.
+   * Rules are compared with paths from the root of the namespace, while the policies of a local workload name what it sees
+   * itself; this is the difference.
+   */
+  ownRoot(): string {
+    using link = this.#object.attach('picket_own_root');
+    return link.iterate().toString('utf8') || '/';
   }
 
   /** Counters of the kernel side since it was loaded, by name without the prefix. */

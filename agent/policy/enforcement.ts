@@ -1,7 +1,6 @@
 import type { Engine } from '../kernel/engine.ts';
 import { KernelError } from '../kernel/error.ts';
 import type { Workload, WorkloadRegistry } from '../workload/registry.ts';
-import { ownRootPath } from '../workload/root.ts';
 import { CompileError, compile } from './compile.ts';
 import { type Diagnostic, diagnose, type Subject } from './diagnostic.ts';
 import { type EncodedRuleSet, encode, HashCollision } from './encode.ts';
@@ -48,6 +47,7 @@ export class Enforcement {
   readonly #engine: Engine;
   readonly #table: RuleSetTable;
   readonly #registry: WorkloadRegistry;
+  readonly #ownRoot: string;
   #policies = new Map<string, Held>();
   #settings: Settings;
   #generation = 0;
@@ -57,6 +57,7 @@ export class Enforcement {
     this.#engine = engine;
     this.#table = table;
     this.#registry = registry;
+    this.#ownRoot = engine.ownRoot();
     this.#settings = settings;
   }
 
@@ -149,7 +150,7 @@ export class Enforcement {
   #plan(workload: Workload, policies: readonly Policy[], settings: Settings): Plan {
     const covering = policies.filter((policy) => appliesTo(policy, workload.record, settings));
     const spellings = this.#spellings(workload, covering);
-    const ruleSet = compile(covering, workload.record, settings, spellings, workload.hostMounts ? ownRootPath() : '/');
+    const ruleSet = compile(covering, workload.record, settings, spellings, workload.hostMounts ? this.#ownRoot : '/');
     return { workload, ruleSet, encoded: encode(ruleSet, this.#engine.hashKey) };
   }
 
@@ -178,7 +179,7 @@ export class Enforcement {
     const unresolved = (): Spellings => resolveSpellings(policies, () => ({ kind: 'other' })).spellings;
     if (workload.hostMounts) {
       using root = openRoot('/');
-      return under(ownRootPath(), resolveSpellings(policies, root.read).spellings);
+      return under(this.#ownRoot, resolveSpellings(policies, root.read).spellings);
     }
     const pid = this.#registry.rootPid(workload);
     if (pid === undefined) return unresolved(); // nothing runs there; resolved when its first program starts
