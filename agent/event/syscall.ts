@@ -26,7 +26,7 @@ export function syscallData({ syscall, syscallArgs: [first, , flags] }: EventRec
  */
 export function joinPath(base: string, name: string): string {
   const path: string[] = [];
-  for (const part of components(`${base}/${name}`)) {
+  for (const part of components(absolute(base, name))) {
     if (part === '' || part === '.') continue;
     if (part === '..') path.pop();
     else path.push(part);
@@ -39,10 +39,18 @@ export function joinPath(base: string, name: string): string {
  * followed inside the workload's root, the last name stays. Links may have changed since the call.
  */
 export function resolveLate(base: string, name: string, read: ReadEntry): string {
-  const trimmed = `${base}/${name}`.replace(/\/{2,}/g, '/').replace(/\/+$/, '') || '/';
+  const trimmed =
+    absolute(base, name)
+      .replace(/\/{2,}/g, '/')
+      .replace(/\/+$/, '') || '/';
   const at = trimmed.lastIndexOf('/');
   const last = trimmed.slice(at + 1);
   if (last === '.' || last === '..' || last === '') return joinPath(base, name);
   const [, ...resolved] = resolvePath(trimmed.slice(0, at) || '/', read).spellings;
   return joinPath(resolved.at(-1) ?? trimmed.slice(0, at), last);
+}
+
+/** An absolute name begins at the root directory, above which `..` does not lead. */
+function absolute(base: string, name: string): string {
+  return `${base}/${name.startsWith('/') ? name.replace(/^(\/+\.{1,2}(?=\/|$))+/, '') : name}`;
 }
