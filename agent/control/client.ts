@@ -14,6 +14,7 @@ export async function ask<T = unknown>(
   timeoutMs = 30_000,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const fail = (cause: NodeJS.ErrnoException): void => reject(explain(cause, socketPath));
   const text = body === undefined ? undefined : JSON.stringify(body);
   const asked = request(
     {
@@ -26,43 +27,42 @@ export async function ask<T = unknown>(
     (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
+      response.on('error', fail);
       response.on('end', () => {
         try {
-          const answer = JSON.parse(Buffer.concat(chunks).toString('utf8')) as T & {
-            error?: { code: string; message: string };
-          };
-          if (response.statusCode === 200) resolve(answer);
-          else
-            reject(
-              new AgentError(
-                'refused',
-                answer.error?.message ?? `the agent answered with status ${response.statusCode}`,
-              ),
-            );
-        } catch (cause) {
-          reject(new AgentError('failed', `the agent's answer cannot be read: ${(cause as Error).message}`, { cause }));
+          resolve(readAnswer(response.statusCode, Buffer.concat(chunks).toString('utf8')) as T);
+        } catch (error) {
+          reject(error);
         }
       });
     },
   );
   asked.on('timeout', () => asked.destroy(new Error(`no answer within ${timeoutMs} ms`)));
-  asked.on('error', (cause: NodeJS.ErrnoException) => {
-    const nobody = cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED';
-    reject(
-      nobody
-        ? new AgentError(
-            'not-running',
-            `no agent answers on ${socketPath}; start one with "picket up" or "picket agent"`,
-            { cause },
-          )
-        : cause.code === 'EACCES'
-          ? new AgentError('refused', `${socketPath} may be opened by root only`, { cause })
-          : new AgentError('failed', `asking the agent on ${socketPath}: ${cause.message}`, { cause }),
-    );
-  });
+  asked.on('error', fail);
   asked.end(text);
   return promise;
+}
+
+function readAnswer(status: number | undefined, text: string): unknown {
+  let answer: { error?: { message?: string } };
+  try {
+    answer = JSON.parse(text);
+  } catch (cause) {
+    throw new AgentError('failed', `the agent's answer cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  if (status === 200) return answer;
+  throw new AgentError('refused', answer?.error?.message ?? `the agent answered with status ${status}`);
+}
+
+function explain(cause: NodeJS.ErrnoException, socketPath: string): AgentError {
+  if (cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED')
+    return new AgentError(
+      'not-running',
+      `no agent answers on ${socketPath}; start one with "picket up" or "picket agent"`,
+      { cause },
+    );
+  if (cause.code === 'EACCES') return new AgentError('refused', `${socketPath} may be opened by root only`, { cause });
+  return new AgentError('failed', `asking the agent on ${socketPath}: ${cause.message}`, { cause });
 }
 
 /** Whether an agent answers on the socket. */

@@ -4,6 +4,8 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { AgentError } from '../error.ts';
 import { KernelError } from '../kernel/error.ts';
+import { formatField, printable } from '../policy/field.ts';
+import { issueMessage, issuePath } from '../policy/issue.ts';
 
 /** What the agent does for a request; bodies are parsed JSON, not yet checked. */
 export interface ControlApi {
@@ -76,39 +78,68 @@ export class ControlServer implements AsyncDisposable {
 }
 
 async function answer(api: ControlApi, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const send = (status: number, body: unknown): void => {
-    response.writeHead(status, { 'content-type': 'application/json' });
-    response.end(`${JSON.stringify(body)}\n`);
-  };
+  request.on('error', () => {}); // who asked has gone
+  const [status, body, headers] = await outcomeOf(api, request);
+  let text: string;
   try {
-    const { pathname } = new URL(request.url ?? '/', 'http://agent');
-    const methods = routes[pathname];
-    if (methods === undefined)
-      return send(404, failure('not-found', `no such path: ${pathname}; there are ${Object.keys(routes).join(', ')}`));
-    const handler = methods[request.method ?? ''];
-    if (handler === undefined)
-      return send(
-        405,
-        failure('method', `${request.method} is not answered on ${pathname}; use ${Object.keys(methods).join(', ')}`),
-      );
-    send(200, await handler(api, await readBody(request)));
+    text = JSON.stringify(body ?? {});
   } catch (error) {
-    const [status, body] = describe(error);
-    send(status, body);
+    return send(response, 500, JSON.stringify(failure('failed', (error as Error).message)));
+  }
+  send(response, status, text, headers);
+  // The rest of a body that is too large is thrown away (requestTimeout bounds it): the answer is seen, and no reset.
+  if (!request.readableEnded) request.resume();
+}
+
+function send(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(`${text}\n`);
+}
+
+type Outcome = [status: number, body: unknown, headers?: Record<string, string>];
+
+async function outcomeOf(api: ControlApi, request: IncomingMessage): Promise<Outcome> {
+  const [path = ''] = (request.url ?? '').split('?');
+  const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (methods === undefined)
+    return [404, failure('not-found', `no such path: ${path}; there are ${Object.keys(routes).join(', ')}`)];
+  const handler = methods[request.method ?? ''];
+  if (handler === undefined) {
+    const allow = Object.keys(methods).join(', ');
+    return [405, failure('method', `${request.method} is not answered on ${path}; use ${allow}`), { allow }];
+  }
+  try {
+    const bytes = await readBody(request);
+    if (bytes === undefined) return [413, failure('too-large', `the body is larger than ${maxBodyBytes} bytes`)];
+    const body = parseBody(bytes);
+    try {
+      return [200, await handler(api, body)];
+    } catch (error) {
+      return describe(error, body);
+    }
+  } catch (error) {
+    return describe(error, undefined);
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<unknown> {
+/** Undefined when there is more than may be; the rest is not read. */
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) return undefined;
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Leaving the loop early must not cut the connection: the answer is still to be sent.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > maxBodyBytes) throw new AgentError('refused', `the body is larger than ${maxBodyBytes} bytes`);
+    if (bytes > maxBodyBytes) return undefined;
     chunks.push(chunk);
   }
-  if (bytes === 0) return {};
+  return Buffer.concat(chunks);
+}
+
+function parseBody(bytes: Buffer): unknown {
+  if (bytes.length === 0) return {};
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
     throw new AgentError('refused', `the body is no JSON: ${(cause as Error).message}`, { cause });
   }
@@ -118,12 +149,19 @@ function failure(code: string, message: string) {
   return { error: { code, message } };
 }
 
-function describe(error: unknown): [status: number, body: unknown] {
+function describe(error: unknown, body: unknown): Outcome {
   if (error instanceof z.ZodError) {
-    const message = error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`).join('; ');
-    return [400, failure('invalid', message)];
+    const lines = error.issues.map(
+      (issue) => `${formatField(issuePath(issue)) || 'the body'}: ${explainIssue(issue, body)}`,
+    );
+    return [400, failure('invalid', lines.join('; '))];
   }
   if (error instanceof AgentError) return [error.blame === 'user' ? 400 : 500, failure(error.code, error.message)];
   if (error instanceof KernelError) return [500, failure(error.code, error.message)];
   return [500, failure('failed', error instanceof Error ? error.message : String(error))];
+}
+
+function explainIssue(issue: z.core.$ZodIssue, body: unknown): string {
+  if (issue.code === 'unrecognized_keys') return `found ${issue.keys.map(printable).join(', ')}, not known here`;
+  return issueMessage(issue, body);
 }
