@@ -10,6 +10,7 @@ interface Flags {
   config?: string;
   readyFd?: number;
   printDefaults?: boolean;
+  logLevel?: string;
 }
 
 const EXAMPLES = `
@@ -26,6 +27,11 @@ export function collectorCommand(signal: AbortSignal): Command {
     .option('--config <file>', 'configuration (default: /etc/picket/collector.yaml, if there is one)')
     .option('--print-defaults', 'print all keys with their defaults and end')
     .addOption(
+      new Option('--log-level <level>', 'lowest level that is written (default: that of the configuration)').choices([
+        ...['error', 'warn', 'info', 'debug'],
+      ]),
+    )
+    .addOption(
       new Option('--ready-fd <number>', 'file descriptor to say "ready" on, as a line of JSON').argParser(descriptor),
     )
     .addHelpText('after', EXAMPLES)
@@ -40,7 +46,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   // Synchronous: the last line before an end must not be lost, and there are few.
   const lines = pino.destination({ fd: 2, sync: true });
   lines.on('error', () => {}); // the terminal is gone; there is still a spool to close
-  const log = pino({ name: 'picket-collector', level: config.log.level }, lines);
+  const log = pino({ name: 'picket-collector', level: flags.logLevel ?? config.log.level }, lines);
   await using collector = await startCollector(config, log, version);
   const ready = { address: collector.address, sinks: collector.sinks, statusSocket: config.statusSocket };
   log.info({ ...ready, store: config.store?.path, kafka: config.kafka?.brokers, version }, 'ready');

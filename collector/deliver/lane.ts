@@ -74,8 +74,12 @@ export class Lane {
       this.#wake = Promise.withResolvers<void>();
       try {
         const entries = this.#next();
-        if (entries.length > 0) await this.#deliver(entries);
-        else await this.#wake.promise;
+        if (entries.length > 0) {
+          await this.#deliver(entries);
+        } else {
+          this.#waitingFor = undefined;
+          await this.#wake.promise;
+        }
       } catch (error) {
         // The spool could not be read or written; the entries are still there.
         await this.#pause(1000, (error as Error).message);
