@@ -107,12 +107,13 @@ async function startCollector(
   children: Children,
   stop: AbortController,
 ): Promise<CollectorReady> {
-  const args = ['collector', ...(collectorConfig === undefined ? [] : ['--config', collectorConfig])];
-  const child = spawnCollector(args, {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    detached: true,
-    env: { ...process.env, PICKET_LOG_LEVEL: process.env.PICKET_LOG_LEVEL ?? 'warn' },
-  });
+  const args = [
+    'collector',
+    '--log-level',
+    'warn',
+    ...(collectorConfig === undefined ? [] : ['--config', collectorConfig]),
+  ];
+  const child = spawnCollector(args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true });
   children.add(child);
   const ready = once(child, 'message') as Promise<[CollectorReady]>;
   const ended = once(child, 'exit').then(([code]) => {
