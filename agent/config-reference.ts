@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { configSchema } from './config.ts';
 import { settingsSchema } from './policy/settings.ts';
+
+/** Defaults as root has them. */
+const defaults = { ...configSchema.parse({}), stateDir: '/var/lib/picket/agent' };
 
 interface Node {
   readonly type?: string;
@@ -11,9 +15,18 @@ interface Node {
   readonly properties?: Readonly<Record<string, Node>>;
 }
 
-/** What `agent.yaml` may say, as JSON Schema, for editors. */
+/** Committed files beside the schema; a test compares. `node agent/config-reference.ts` writes them. */
+export const referenceFiles = {
+  table: new URL('config.md', import.meta.url),
+  jsonSchema: new URL('config.schema.json', import.meta.url),
+};
+
+/** What `agent.yaml` may say, as JSON Schema, for editors; the defaults are those of root. */
 export function configJsonSchema(): object {
-  return z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
+  const schema = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
+  const { stateDir } = schema.properties as { stateDir: { default: string } };
+  stateDir.default = defaults.stateDir;
+  return schema;
 }
 
 interface Key {
@@ -21,9 +34,6 @@ interface Key {
   readonly node: Node;
   readonly value: unknown;
 }
-
-/** Defaults as root has them. */
-const defaults = { ...configSchema.parse({}), stateDir: '/var/lib/picket/agent' };
 
 function* keys(node = configJsonSchema() as Node, path: readonly string[] = []): Generator<Key> {
   for (const [name, child] of Object.entries(node.properties ?? {})) {
@@ -80,4 +90,9 @@ export function defaultsYaml(): string {
       );
   }
   return `${lines.join('\n')}\n`;
+}
+
+if (import.meta.main) {
+  writeFileSync(referenceFiles.table, configTable());
+  writeFileSync(referenceFiles.jsonSchema, `${JSON.stringify(configJsonSchema(), null, 2)}\n`);
 }

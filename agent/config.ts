@@ -3,8 +3,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AgentError } from './error.ts';
-import { readDocuments } from './policy/document.ts';
-import { formatField } from './policy/field.ts';
+import type { Position } from './policy/diagnostic.ts';
+import { readDocuments, type YamlDocument } from './policy/document.ts';
+import { type FieldPath, formatField } from './policy/field.ts';
 import { issueMessage, issuePath } from './policy/issue.ts';
 import { type Settings, settingsSchema } from './policy/settings.ts';
 
@@ -45,7 +46,11 @@ export const configSchema = z.strictObject({
   collector: z
     .strictObject({
       endpoint: z
-        .url({ protocol: /^http$/, hostname: /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/ })
+        .url({
+          protocol: /^http$/,
+          hostname: /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/,
+          error: 'an http:// address of this machine, such as http://127.0.0.1:4317',
+        })
         .default('http://127.0.0.1:4317')
         .describe('OTLP over gRPC, on this machine'),
       tokenFile: absolute
@@ -56,8 +61,8 @@ export const configSchema = z.strictObject({
     .prefault({}),
   rings: z
     .strictObject({
-      denyBytes: ringBytes.default(8 * 1024 * 1024).describe('denials and process life'),
-      auditBytes: ringBytes.default(8 * 1024 * 1024).describe('all other alerts'),
+      denyBytes: ringBytes.default(8 * 1024 * 1024).describe('room for denials and process life; a power of two'),
+      auditBytes: ringBytes.default(8 * 1024 * 1024).describe('room for all other alerts; a power of two'),
       drainEveryMs: z
         .int()
         .min(1)
@@ -107,15 +112,44 @@ export function parseConfig(text: string, file: string): AgentConfig {
   }
   const { data, error } = configSchema.safeParse(document.value ?? {});
   if (data) return data;
-  const lines = error.issues.flatMap((issue) => {
-    const paths =
-      issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issuePath(issue), key]) : [issuePath(issue)];
-    return paths.map((path) => {
-      const at = document.locate(path) ?? document.start;
-      const problem =
-        issue.code === 'unrecognized_keys' ? 'found a key that is not known here' : issueMessage(issue, document.value);
-      return `${file}:${at.line}:${at.column}: ${formatField(path) || 'document'}: ${problem}`;
-    });
-  });
+  const findings = error.issues.flatMap((issue) => explain(issue, document));
+  const first = findings.filter(({ field }, i) => findings.findIndex((other) => other.field === field) === i);
+  first.sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+  const lines = first.map(({ at, field, problem }) => `${file}:${at.line}:${at.column}: ${field}: ${problem}`);
   throw new AgentError('config', lines.join('\n'));
+}
+
+interface Finding {
+  at: Position;
+  field: string;
+  problem: string;
+}
+
+/** One issue of the schema as findings with their places; an object with several unknown keys gives one for each. */
+function explain(issue: z.core.$ZodIssue, document: Extract<YamlDocument, { kind: 'value' }>): Finding[] {
+  const path = issuePath(issue);
+  if (issue.code !== 'unrecognized_keys') {
+    const at = document.locate(path) ?? document.start;
+    return [{ at, field: formatField(path) || 'document', problem: issueMessage(issue, document.value) }];
+  }
+  const allowed = keysAt(path).join(', ');
+  return issue.keys.map((key) => ({
+    at: document.locate([...path, key], 'key') ?? document.start,
+    field: formatField([...path, key]),
+    problem: `found a key that is not known here; allowed: ${allowed}`,
+  }));
+}
+
+/** The keys that an object of the configuration may have. */
+function keysAt(path: FieldPath): string[] {
+  let schema: unknown = configSchema;
+  for (const key of path) schema = inner((inner(schema) as { shape: Record<string, unknown> }).shape[key]);
+  return Object.keys((inner(schema) as { shape: object }).shape);
+}
+
+/** The object behind prefault(). */
+function inner(schema: unknown): unknown {
+  let found = schema as { unwrap?: () => unknown };
+  while (typeof found.unwrap === 'function') found = found.unwrap() as typeof found;
+  return found;
 }
