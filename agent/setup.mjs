@@ -16,7 +16,7 @@ const toTest = [
   ...toRun,
   ...['qemu-system-x86', 'qemu-system-common', 'busybox-static', 'kmod', 'cpio', 'xz-utils', 'iproute2'],
   ...['runc', 'mmdebstrap', 'clang', 'llvm', 'libc6-dev', 'libbpf-dev', 'bpftool'],
-  ...['default-jre-headless', 'git', 'ca-certificates'],
+  ...['maven', 'default-jre-headless', 'git', 'ca-certificates'],
 ];
 
 const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts'];

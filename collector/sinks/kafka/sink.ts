@@ -22,15 +22,20 @@ export class KafkaSink implements Sink {
   readonly #delivered: Record<string, number> = {};
   readonly #dropped: Record<string, number> = {};
   #topicsReady = false;
+  #preparing: Promise<unknown> | undefined;
   /** Where to go on with a batch that comes again, so that what is written already is not written twice. */
   #pending: { batch: Batch; sends: OutgoingRecord[][] } | undefined;
 
   constructor(options: KafkaSinkOptions) {
     this.#options = options;
     this.#producer = new RecordProducer(options);
+    // Ahead of the first alert, which would wait for connections and new topics. Kafka may be away: the first send asks again.
+    this.#preparing = this.#ensureTopics();
   }
 
   async send(batch: Batch): Promise<SinkResult> {
+    await this.#preparing;
+    this.#preparing = undefined;
     if (!this.#topicsReady) {
       const result = await this.#ensureTopics();
       if (result) return result;
