@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../error.ts';
+import { findCgroup2, parseMounts } from '../kernel/mount.ts';
 
 const cgroup2Magic = 0x63677270;
 
@@ -44,8 +45,7 @@ export function cgroupExists(path: string): boolean {
 function visit(path: string, tree: CgroupTree): void {
   // The id of a cgroup is the inode number of its directory (64-bit kernels).
   tree.ids.push(statSync(path, { bigint: true }).ino);
-  const procs = readFileSync(join(path, 'cgroup.procs'), 'latin1').trim();
-  if (procs !== '') tree.pids.push(...procs.split('\n').map(Number));
+  tree.pids.push(...readPids(path));
   for (const entry of readdirSync(path, { withFileTypes: true }))
     if (entry.isDirectory()) {
       try {
@@ -56,11 +56,18 @@ function visit(path: string, tree: CgroupTree): void {
     }
 }
 
+function readPids(path: string): number[] {
+  try {
+    return readFileSync(join(path, 'cgroup.procs'), 'latin1').split('\n').filter(Boolean).map(Number);
+  } catch (error) {
+    // A cgroup of threads: the processes stand in one above it.
+    if ((error as NodeJS.ErrnoException).code === 'EOPNOTSUPP' || (error as NodeJS.ErrnoException).code === 'ENOTSUP')
+      return [];
+    throw error;
+  }
+}
+
 /** Mount point of the cgroup v2 hierarchy; on a machine with both versions it is not /sys/fs/cgroup. */
 export function cgroup2Mount(mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')): string | undefined {
-  for (const line of mountinfo.split('\n')) {
-    const [before, after] = line.split(' - ');
-    if (after?.startsWith('cgroup2 ')) return before?.split(' ')[4]?.replace(/\\040/g, ' ');
-  }
-  return undefined;
+  return findCgroup2(parseMounts(mountinfo));
 }

@@ -17,6 +17,9 @@ export interface Workload {
   generation: number;
 }
 
+/** How long a workload that is gone can still be named, for alerts that are on their way. */
+const keepRemovedMs = 60_000;
+
 const fields = abi.workload.fields;
 const cgroupValue = (id: bigint, slot: number): Uint8Array => {
   const value = Buffer.alloc(abi.cgroup.size);
@@ -34,6 +37,7 @@ export class WorkloadRegistry {
   readonly #engine: Engine;
   readonly #byContainer = new Map<string, Workload>();
   readonly #byId = new Map<bigint, Workload>();
+  readonly #removed = new Map<bigint, { workload: Workload; until: number }>();
   readonly #free: number[] = [];
   #nextSlot = 1;
   #nextId = 1n;
@@ -46,8 +50,9 @@ export class WorkloadRegistry {
     return [...this.#byContainer.values()];
   }
 
+  /** The workload that an event is about, also when it ended less than a minute ago. */
   find(id: bigint): Workload | undefined {
-    return this.#byId.get(id);
+    return this.#byId.get(id) ?? this.#removed.get(id)?.workload;
   }
 
   findContainer(containerId: string): Workload | undefined {
@@ -99,25 +104,43 @@ export class WorkloadRegistry {
   /** Leads the tasks of the workload's cgroups to it: those to come, and those that are there. */
   connect(workload: Workload): void {
     const cgroups = this.#engine.map('picket_cgroups');
-    const { ids } = readCgroupTree(workload.record.cgroup);
-    for (const id of ids) cgroups.update(cgroupKey(id), cgroupValue(workload.id, workload.slot));
+    const known = new Set<bigint>();
+    // A cgroup that is made below one that the kernel knows inherits the workload; below one not yet known it does not: look
+    // until there is no other.
+    for (let more = true; more; ) {
+      more = false;
+      for (const id of readCgroupTree(workload.record.cgroup).ids) {
+        if (known.has(id)) continue;
+        cgroups.update(cgroupKey(id), cgroupValue(workload.id, workload.slot));
+        known.add(id);
+        more = true;
+      }
+    }
     this.#engine.sweep();
   }
 
-  /** A process of the workload whose root directory is the workload's; undefined: none runs. */
+  /**
+   * A living process whose root directory is the workload's; undefined: none runs. A pid alone does not tell: it may be
+   * somebody else's by now, so the process must be in the workload's cgroup, and in the mount namespace of its programs.
+   */
   rootPid(workload: Workload): number | undefined {
-    if (workload.rootPid !== undefined && mountNamespace(workload.rootPid) !== undefined) return workload.rootPid;
     if (workload.rootPid === undefined) return undefined;
-    // The process that showed the root so far has ended, others may go on.
-    const { pids } = cgroupExists(workload.record.cgroup) ? readCgroupTree(workload.record.cgroup) : { pids: [] };
-    workload.rootPid = pids.find((pid) => mountNamespace(pid) !== undefined);
-    return workload.rootPid;
+    const pids = cgroupExists(workload.record.cgroup) ? readCgroupTree(workload.record.cgroup).pids : [];
+    const namespace = Number(this.#engine.workloads.load(workload.slot, fields.flags.offset) >> 32n);
+    const fits = (pid: number): boolean => {
+      const own = mountNamespace(pid);
+      return own !== undefined && (namespace === 0 || own === namespace);
+    };
+    const pid = pids.includes(workload.rootPid) && fits(workload.rootPid) ? workload.rootPid : pids.find(fits);
+    workload.rootPid = pid;
+    return pid;
   }
 
   /** Forgets a workload; tasks that still run in it are judged no more. */
   remove(workload: Workload): void {
     this.#byContainer.delete(workload.record.containerId);
     this.#byId.delete(workload.id);
+    this.#removed.set(workload.id, { workload, until: performance.now() + keepRemovedMs });
     this.#engine.workloads.store(workload.slot, fields.id.offset, 0n);
     this.#engine.workloads.store(workload.slot, fields.set.offset, 0n);
     const cgroups = this.#engine.map('picket_cgroups');
@@ -126,8 +149,9 @@ export class WorkloadRegistry {
     this.#free.push(workload.slot);
   }
 
-  /** Workloads whose cgroup is gone. */
+  /** Workloads whose cgroup is gone. To be called now and then. */
   ended(): Workload[] {
+    for (const [id, { until }] of this.#removed) if (until < performance.now()) this.#removed.delete(id);
     return this.all.filter((workload) => !cgroupExists(workload.record.cgroup));
   }
 }

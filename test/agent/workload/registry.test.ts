@@ -1,0 +1,208 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import * as abi from '../../../agent/abi.gen.ts';
+import type { Engine } from '../../../agent/kernel/engine.ts';
+import { mountNamespace, WorkloadRegistry } from '../../../agent/workload/registry.ts';
+import { type WorkloadRecord, workloadSchema } from '../../../agent/workload/workload.ts';
+import { named } from '../kernel/compile.ts';
+import { makeCgroup, missingForCgroups } from './cgroups.ts';
+
+const { fields, size } = abi.workload;
+
+/** The kernel's tables in memory: workloads by slot, cgroups by id. */
+class FakeEngine {
+  readonly bytes = Buffer.alloc(abi.limits.MAX_WORKLOADS * size);
+  readonly cgroups = new Map<bigint, { workload: bigint; slot: number }>();
+  sweeps = 0;
+  /** Called at each change of the cgroup table. */
+  changed: () => void = () => {};
+  readonly workloads = {
+    element: (slot: number) => new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + slot * size, size),
+    store: (slot: number, offset: number, word: bigint) => this.bytes.writeBigUInt64LE(word, slot * size + offset),
+    load: (slot: number, offset: number) => this.bytes.readBigUInt64LE(slot * size + offset),
+  };
+
+  map() {
+    const idOf = (key: Uint8Array) => Buffer.from(key).readBigUInt64LE();
+    return {
+      update: (key: Uint8Array, value: Uint8Array) => {
+        const bytes = Buffer.from(value);
+        this.cgroups.set(idOf(key), {
+          workload: bytes.readBigUInt64LE(abi.cgroup.fields.workload.offset),
+          slot: bytes.readUInt32LE(abi.cgroup.fields.slot.offset),
+        });
+        this.changed();
+      },
+      delete: (key: Uint8Array) => this.cgroups.delete(idOf(key)),
+      entries: () =>
+        [...this.cgroups].map(([id, { workload }]) => [
+          new Uint8Array(new BigUint64Array([id]).buffer),
+          new Uint8Array(new BigUint64Array([workload, 0n]).buffer),
+        ]),
+    };
+  }
+
+  sweep(): void {
+    this.sweeps++;
+  }
+}
+
+let engine: FakeEngine;
+let registry: WorkloadRegistry;
+beforeEach(() => {
+  engine = new FakeEngine();
+  registry = new WorkloadRegistry(engine as unknown as Engine);
+});
+afterEach(() => vi.useRealTimers());
+
+const recordOf = (cgroup: string, containerId = 'c1', change: Partial<WorkloadRecord> = {}) =>
+  workloadSchema.parse({ cgroup, containerId, namespace: 'demo', pod: 'p', container: 'c', ...change });
+const idOf = (path: string) => statSync(path, { bigint: true }).ino;
+
+describe.skipIf(missingForCgroups)(named('WorkloadRegistry', missingForCgroups), () => {
+  it('prepare() fills a slot, connect() leads the cgroups to it, remove() undoes both', () => {
+    using cgroup = makeCgroup();
+    mkdirSync(join(cgroup.path, 'below'));
+    const workload = registry.prepare(recordOf(cgroup.path));
+    expect([engine.workloads.load(workload.slot, fields.id.offset), engine.cgroups.size]).toEqual([workload.id, 0]);
+    registry.connect(workload);
+    const target = { workload: workload.id, slot: workload.slot };
+    expect(engine.cgroups).toEqual(
+      new Map([
+        [idOf(cgroup.path), target],
+        [idOf(join(cgroup.path, 'below')), target],
+      ]),
+    );
+    expect(engine.sweeps).toBe(1);
+    expect([registry.all, registry.find(workload.id), registry.findContainer('c1')]).toEqual([
+      [workload],
+      workload,
+      workload,
+    ]);
+    registry.remove(workload);
+    expect([engine.workloads.load(workload.slot, fields.id.offset), engine.cgroups.size, registry.all]).toEqual([
+      0n,
+      0,
+      [],
+    ]);
+  });
+
+  it('connect() finds a cgroup that is made meanwhile', () => {
+    using cgroup = makeCgroup();
+    const workload = registry.prepare(recordOf(cgroup.path));
+    const late = join(cgroup.path, 'late');
+    engine.changed = () => {
+      engine.changed = () => {};
+      mkdirSync(late);
+    };
+    registry.connect(workload);
+    expect(engine.cgroups.has(idOf(late))).toBe(true);
+  });
+
+  it('gives no id twice, and a slot again', () => {
+    using one = makeCgroup();
+    using two = makeCgroup();
+    const first = registry.prepare(recordOf(one.path, 'a'));
+    registry.remove(first);
+    const second = registry.prepare(recordOf(two.path, 'b'));
+    expect([second.id === first.id, second.slot === first.slot]).toEqual([false, true]);
+  });
+
+  it('find() names a workload for a minute after its end', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    using cgroup = makeCgroup();
+    const workload = registry.prepare(recordOf(cgroup.path));
+    registry.remove(workload);
+    registry.ended();
+    expect(registry.find(workload.id)).toBe(workload);
+    vi.advanceTimersByTime(60_001);
+    registry.ended();
+    expect(registry.find(workload.id)).toBeUndefined();
+  });
+
+  it('prepare() of a known container takes the new record, and refuses another cgroup', () => {
+    using one = makeCgroup();
+    using two = makeCgroup();
+    const workload = registry.prepare(recordOf(one.path));
+    expect(registry.prepare(recordOf(one.path, 'c1', { labels: { a: 'b' } }))).toBe(workload);
+    expect(workload.record.labels).toEqual({ a: 'b' });
+    expect(() => registry.prepare(recordOf(two.path))).toThrow(
+      `container c1 is registered with the cgroup ${one.path}; remove it first`,
+    );
+  });
+
+  it('refuses a cgroup that is none, and takes no slot for it', () => {
+    expect(() => registry.prepare(recordOf('/tmp'))).toThrow(/is no cgroup v2 directory/);
+    using cgroup = makeCgroup();
+    expect([registry.prepare(recordOf(cgroup.path)).slot, registry.all.length]).toEqual([1, 1]);
+  });
+
+  it('says when the table is full', () => {
+    using cgroup = makeCgroup();
+    for (let i = 1; i < abi.limits.MAX_WORKLOADS; i++) registry.prepare(recordOf(cgroup.path, `c${i}`));
+    for (let i = 0; i < 2; i++)
+      expect(() => registry.prepare(recordOf(cgroup.path, 'more'))).toThrow('the table of workloads is full (16384)');
+    const [first] = registry.all;
+    if (first) registry.remove(first);
+    expect(registry.prepare(recordOf(cgroup.path, 'more')).slot).toBe(first?.slot);
+  });
+
+  it('prepare() knows the mounts of a workload that runs already', async () => {
+    using cgroup = makeCgroup();
+    const child = spawn('/bin/cat', { stdio: ['pipe', 'ignore', 'inherit'] });
+    await once(child, 'spawn');
+    writeFileSync(join(cgroup.path, 'cgroup.procs'), String(child.pid));
+    const workload = registry.prepare(recordOf(cgroup.path));
+    expect([workload.rootPid, workload.hostMounts]).toEqual([child.pid, true]);
+    const element = Buffer.from(engine.workloads.element(workload.slot));
+    const { WORKLOAD_STARTED, WORKLOAD_HOST_MOUNTS } = abi.workloadFlags;
+    expect(element.readUInt32LE(fields.flags.offset)).toBe(WORKLOAD_STARTED | WORKLOAD_HOST_MOUNTS);
+    expect(element.readUInt32LE(fields.mount_namespace.offset)).toBe(mountNamespace(process.pid));
+    child.stdin.end();
+    await once(child, 'exit');
+  });
+
+  it('rootPid() turns to another process of the workload when the first has ended, and trusts no pid outside of it', async () => {
+    using cgroup = makeCgroup();
+    const children = [1, 2].map(() => spawn('/bin/cat', { stdio: ['pipe', 'ignore', 'inherit'] }));
+    await Promise.all(children.map((child) => once(child, 'spawn')));
+    for (const { pid } of children) writeFileSync(join(cgroup.path, 'cgroup.procs'), String(pid));
+    const workload = registry.prepare(recordOf(cgroup.path));
+    const [first, second] = children.map(({ pid }) => pid);
+    expect(registry.rootPid(workload)).toBe(Math.min(first ?? 0, second ?? 0));
+    workload.rootPid = process.pid; // as if the pid were used again
+    expect([first, second]).toContain(registry.rootPid(workload));
+    for (const child of children) child.stdin.end();
+    await Promise.all(children.map((child) => once(child, 'exit')));
+    expect(registry.rootPid(workload)).toBeUndefined();
+  });
+
+  it('rootPid() passes over a process with other mounts', async () => {
+    using cgroup = makeCgroup();
+    const workload = registry.prepare(recordOf(cgroup.path));
+    const child = spawn('unshare', ['--mount', '/bin/cat'], { stdio: ['pipe', 'ignore', 'inherit'] });
+    await once(child, 'spawn');
+    await vi.waitUntil(() => mountNamespace(child.pid ?? 0) !== mountNamespace(process.pid), { timeout: 10_000 });
+    writeFileSync(join(cgroup.path, 'cgroup.procs'), String(child.pid));
+    Buffer.from(engine.bytes.buffer, engine.bytes.byteOffset + workload.slot * size).writeUInt32LE(
+      mountNamespace(process.pid) ?? 0,
+      fields.mount_namespace.offset,
+    );
+    workload.rootPid = child.pid;
+    expect(registry.rootPid(workload)).toBeUndefined();
+    child.stdin.end();
+    await once(child, 'exit');
+  });
+
+  it('ended() gives the workloads whose cgroup is gone', () => {
+    using cgroup = makeCgroup();
+    const gone = makeCgroup();
+    registry.prepare(recordOf(cgroup.path, 'stays'));
+    registry.prepare(recordOf(gone.path, 'goes'));
+    gone[Symbol.dispose]();
+    expect(registry.ended().map(({ record }) => record.containerId)).toEqual(['goes']);
+  });
+});
