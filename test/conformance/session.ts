@@ -79,9 +79,10 @@ function sessionCommand(machine: Machine, container: Container, as: Command['as'
 
 /** What the runtime says of a first exec that failed, in the words and with the status of a shell. */
 function asShell(program: string, outcome: Outcome): Outcome {
-  const said = /^.*(?:exec failed|OCI runtime)\b.*(permission denied|no such file or directory|not found).*\n?/m.exec(
-    outcome.output,
-  );
+  const said =
+    /^(?:.*(?:exec failed|OCI runtime)\b.*|exec \S+: )(permission denied|no such file or directory|not found).*\n?/m.exec(
+      outcome.output,
+    );
   if (!said || !outcome.status) return outcome;
   const [status, message] = said[1] === 'permission denied' ? [126, 'Permission denied'] : [127, 'not found'];
   return { status, output: outcome.output.replace(said[0], `${program}: ${message}\n`) };
