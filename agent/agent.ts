@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { openSpool, type Spool } from '../otel/spool/spool.ts';
@@ -12,18 +13,19 @@ import { type ControlApi, ControlServer } from './control/server.ts';
 import { AgentError } from './error.ts';
 import { nextEpoch, readBoot, readMachineId } from './event/boot.ts';
 import { Pipeline } from './event/pipeline.ts';
-import { readProcess } from './event/proc.ts';
+import { readProcess, readStart } from './event/proc.ts';
 import { ProcessTable } from './event/processes.ts';
 import { OtlpClient } from './export/client.ts';
 import { Exporter } from './export/exporter.ts';
 import { Sender } from './export/sender.ts';
 import { Engine } from './kernel/engine.ts';
 import type { Backend } from './kernel/feature.ts';
-import { formatDiagnostic } from './policy/diagnostic.ts';
+import { type Diagnostic, formatDiagnostic } from './policy/diagnostic.ts';
 import { Enforcement, type PolicyResult } from './policy/enforcement.ts';
+import { readPolicyFolder } from './policy/folder.ts';
 import { randomHashKey } from './policy/hash.ts';
 import { openRoot } from './policy/links.ts';
-import { type PolicyReading, parsePolicyObject, readPolicies } from './policy/read.ts';
+import { type PolicyReading, parsePolicyObject } from './policy/read.ts';
 import { policyKinds } from './policy/rule.ts';
 import { settingsSchema } from './policy/settings.ts';
 import { RuleSetTable } from './policy/sync.ts';
@@ -49,6 +51,9 @@ const deletePolicies = z.strictObject({
 });
 const deleteWorkload = z.strictObject({ containerId: z.string() });
 const flushBody = z.strictObject({ timeoutMs: z.int().min(0).max(600_000).default(10_000) });
+
+/** Alerts held in memory until they are on the disk; beyond that the rings are left alone. */
+const maxPending = 16_384;
 
 /**
  * The agent: programs in the kernel, policies and workloads through the control socket, alerts out to the collector. Runs
@@ -138,6 +143,7 @@ export class Agent implements ControlApi, AsyncDisposable {
       () => this.#sender.notify(),
       (alerts, err) => {
         this.#spoolFailed += alerts;
+        this.#pipeline.forgetSpans(); // those of processes went with them
         log.error({ err, alerts }, 'alerts could not be written to the spool: they are lost');
       },
     );
@@ -247,9 +253,19 @@ export class Agent implements ControlApi, AsyncDisposable {
   }
 
   putWorkload(body: unknown) {
-    const workload = this.#registry.prepare(workloadSchema.parse(body));
-    const diagnostics = this.#enforcement.cover(workload);
-    this.#registry.connect(workload);
+    const record = workloadSchema.parse(body);
+    const before = this.#registry.findContainer(record.containerId)?.record;
+    const workload = this.#registry.prepare(record);
+    let diagnostics: Diagnostic[];
+    try {
+      diagnostics = this.#enforcement.cover(workload);
+      this.#registry.connect(workload);
+    } catch (error) {
+      if (before === undefined) this.#enforcement.uncover([workload]);
+      else workload.record = before;
+      throw error;
+    }
+    this.#adopt(workload);
     this.#log.info(
       { container: workload.record.containerId, pod: workload.record.pod, generation: workload.generation },
       'workload registered',
@@ -261,8 +277,7 @@ export class Agent implements ControlApi, AsyncDisposable {
     const { containerId } = deleteWorkload.parse(body);
     const workload = this.#registry.findContainer(containerId);
     if (workload === undefined) throw new AgentError('workload', `no workload with the container id ${containerId}`);
-    this.#pipeline.drain();
-    this.#enforcement.uncover(workload);
+    this.#enforcement.uncover([workload]);
     return { deleted: containerId };
   }
 
@@ -275,15 +290,18 @@ export class Agent implements ControlApi, AsyncDisposable {
     return { settings, generation: this.#enforcement.generation };
   }
 
+  /** What comes after the request may still be on its way when it is answered. */
   async flush(body: unknown) {
     const { timeoutMs } = flushBody.parse(body);
     const deadline = performance.now() + timeoutMs;
-    while (this.#pipeline.drain() > 0);
-    await this.#exporter.flush();
+    const { isRead, last } = await this.#emptyRings(deadline);
+    const isDelivered = (): boolean => {
+      const { entries, oldest = 0 } = this.#spool.stats();
+      return entries === 0 || (last > 0 && oldest > last); // last 0: nothing of this start, but maybe of one before
+    };
     this.#sender.notify();
-    while (this.#spool.stats().entries > 0 && performance.now() < deadline)
-      await new Promise((done) => setTimeout(done, 10));
-    return { delivered: this.#spool.stats().entries === 0, alerts: this.#pipeline.stats.alerts };
+    while (!isDelivered() && performance.now() < deadline) await setTimeout(10);
+    return { delivered: isRead && isDelivered(), alerts: this.#pipeline.stats.alerts };
   }
 
   unload() {
@@ -320,26 +338,30 @@ export class Agent implements ControlApi, AsyncDisposable {
   }
 
   #loadPolicyFolders(dirs: readonly string[]): void {
-    const readings = dirs.flatMap((dir) => {
-      try {
-        return readdirSync(dir)
-          .filter((name) => /\.ya?ml$/.test(name))
-          .sort()
-          .flatMap((name) => readPolicies(readFileSync(join(dir, name), 'utf8'), join(dir, name)));
-      } catch (cause) {
-        throw new AgentError('config', `the policy folder ${dir} cannot be read: ${(cause as Error).message}`, {
-          cause,
-        });
-      }
-    });
-    this.#policyFiles = this.#apply(readings);
+    this.#policyFiles = this.#apply(dirs.flatMap((dir) => readPolicyFolder(dir)));
+  }
+
+  /** Processes that were in a workload before it was registered: no event tells about them, and they may end soon. */
+  #adopt(workload: Workload): void {
+    for (const pid of this.#registry.pids(workload)) {
+      const startNs = readStart(pid);
+      if (startNs !== undefined) this.#processes.find(pid, startNs);
+    }
   }
 
   /** The first program of a workload that was empty when it was registered: now its links can be resolved. */
   #workloadStarted(workload: Workload, pid: number): void {
     if (workload.rootPid !== undefined || workload.hostMounts) return;
     workload.rootPid = pid;
-    this.#enforcement.cover(workload);
+    try {
+      for (const diagnostic of this.#enforcement.cover(workload))
+        if (diagnostic.level === 'error') this.#log.error({ code: diagnostic.code }, formatDiagnostic(diagnostic));
+    } catch (err) {
+      this.#log.error(
+        { err, container: workload.record.containerId },
+        'the links in the rules of a workload could not be resolved; they hold as written until the next change',
+      );
+    }
   }
 
   #startLoops(): void {
@@ -349,16 +371,27 @@ export class Agent implements ControlApi, AsyncDisposable {
     this.#stack.defer(async () => {
       clearInterval(drain);
       clearInterval(tidy);
-      this.#drain();
-      await this.#exporter.flush();
+      await this.#emptyRings(performance.now() + 1000);
       const deadline = performance.now() + 2000;
       while (this.#spool.stats().entries > 0 && this.#client.connections > 0 && performance.now() < deadline) {
         this.#sender.notify();
-        await new Promise((done) => setTimeout(done, 20));
+        await setTimeout(20);
       }
       this.#sender.stop();
       await sending;
+      const { records } = this.#spool.stats();
+      if (records > 0) this.#log.warn({ alerts: records }, 'alerts wait in the spool for the next start');
     });
+  }
+
+  /** Everything that is in the rings now goes to the disk; `last` is its last position in the spool. */
+  async #emptyRings(deadline: number): Promise<{ isRead: boolean; last: number }> {
+    const mark = this.#pipeline.mark();
+    while (!this.#pipeline.isPast(mark) && performance.now() < deadline) {
+      this.#drain();
+      if (!this.#pipeline.isPast(mark)) await setTimeout(1); // the disk is slow, or a record is being written
+    }
+    return { isRead: this.#pipeline.isPast(mark), last: await this.#exporter.flush() };
   }
 
   #drain(): void {
@@ -367,7 +400,8 @@ export class Agent implements ControlApi, AsyncDisposable {
         this.#connections = this.#client.connections;
         this.#pipeline.forgetSpans();
       }
-      this.#pipeline.drain();
+      // A slow disk: what the rings cannot hold meanwhile is counted there, what we would hold is not bounded.
+      if (this.#exporter.pending < maxPending) this.#pipeline.drain();
     } catch (err) {
       this.#log.error({ err }, 'reading the rings failed');
     }
@@ -376,10 +410,9 @@ export class Agent implements ControlApi, AsyncDisposable {
   #tidy(): void {
     try {
       this.#processes.expire(BigInt(Math.round(Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1e9)));
-      for (const workload of this.#registry.ended()) {
-        this.#log.info({ container: workload.record.containerId }, 'workload ended');
-        this.#enforcement.uncover(workload);
-      }
+      const ended = this.#registry.ended();
+      for (const { record } of ended) this.#log.info({ container: record.containerId }, 'workload ended');
+      this.#enforcement.uncover(ended);
     } catch (err) {
       this.#log.error({ err }, 'tidying up failed');
     }

@@ -112,12 +112,14 @@ export class Enforcement {
     return [...problems, ...plan.ruleSet.diagnostics];
   }
 
-  /** The workload is gone. */
-  uncover(workload: Workload): void {
-    this.#table.clear(workload.slot);
-    this.#ruleSets.delete(workload.id);
-    this.#registry.remove(workload);
-    this.#table.collect();
+  /** Workloads that are gone. */
+  uncover(workloads: readonly Workload[]): void {
+    for (const workload of workloads) {
+      this.#table.clear(workload.slot);
+      this.#ruleSets.delete(workload.id);
+      this.#registry.remove(workload);
+    }
+    this.#table.collect(); // once for all: it waits for the kernel
   }
 
   #tryApply(readings: readonly PolicyReading[], failures: Map<PolicyReading, Diagnostic[]>): boolean {

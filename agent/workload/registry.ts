@@ -119,13 +119,18 @@ export class WorkloadRegistry {
     this.#engine.sweep();
   }
 
+  /** Processes in the workload's cgroups. */
+  pids({ record }: Workload): number[] {
+    return cgroupExists(record.cgroup) ? readCgroupTree(record.cgroup).pids : [];
+  }
+
   /**
    * A living process whose root directory is the workload's; undefined: none runs. A pid alone does not tell: it may be
    * somebody else's by now, so the process must be in the workload's cgroup, and in the mount namespace of its programs.
    */
   rootPid(workload: Workload): number | undefined {
     if (workload.rootPid === undefined) return undefined;
-    const pids = cgroupExists(workload.record.cgroup) ? readCgroupTree(workload.record.cgroup).pids : [];
+    const pids = this.pids(workload);
     const namespace = Number(this.#engine.workloads.load(workload.slot, fields.flags.offset) >> 32n);
     const fits = (pid: number): boolean => {
       const own = mountNamespace(pid);
