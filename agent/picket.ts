@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { StateError } from '../otel/errors.ts';
 import { agentCommand } from './command/agent.ts';
 import { configCommand } from './command/config.ts';
 import { doctorCommand } from './command/doctor.ts';
@@ -73,11 +74,16 @@ function report(error: unknown): number {
     process.stderr.write(`picket: ${error.message}${error.log ? `\n${error.log}` : ''}\n`);
     return error.code === 'not-supported' || error.code === 'no-library' ? exitStatus.notSupported : exitStatus.failed;
   }
-  if (error instanceof Error && error.name === 'StateError') {
+  if (error instanceof StateError || isSystemError(error)) {
     process.stderr.write(`picket: ${error.message}\n`);
     return exitStatus.failed;
   }
   throw error;
+}
+
+/** The system refused something: its own words name the call and the path, which is more than a stack trace would. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).errno === 'number';
 }
 
 process.exitCode = await main();

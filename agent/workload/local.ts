@@ -1,6 +1,6 @@
 import { type StdioOptions, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ask } from '../control/client.ts';
@@ -42,14 +42,22 @@ export async function runLocal(
     throw new AgentError('not-supported', 'no cgroup v2 is mounted here; "picket doctor" says what to do');
   const containerId = randomBytes(32).toString('hex');
   const cgroup = join(mount, 'picket', containerId);
-  mkdirSync(cgroup, { recursive: true });
+  try {
+    mkdirSync(cgroup, { recursive: true });
+  } catch (cause) {
+    throw new AgentError(
+      'failed',
+      `the cgroup ${cgroup} cannot be made: ${(cause as Error).message}; running workloads needs root`,
+      { cause },
+    );
+  }
   try {
     await ask(socket, 'PUT', '/v1/workloads', { ...workload, cgroup, containerId, hostMounts: true });
     return await runIn(cgroup, command, signal, stdio);
   } finally {
     if (isEmpty(cgroup)) {
       await ask(socket, 'DELETE', '/v1/workloads', { containerId }).catch(() => {}); // an agent that has ended knows no workloads
-      rmdirSync(cgroup);
+      removeTree(cgroup);
     }
   }
 }
@@ -57,14 +65,28 @@ export async function runLocal(
 function runIn(cgroup: string, command: readonly string[], signal: AbortSignal, stdio: StdioOptions): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const child = spawn('/bin/sh', ['-c', enter, 'sh', cgroup, ...command], { stdio });
-  signal.addEventListener('abort', () => child.kill('SIGTERM'), { once: true });
+  const stop = (): boolean => child.kill('SIGTERM');
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
   child.once('error', (cause) =>
     reject(new AgentError('failed', `starting ${command[0]}: ${cause.message}`, { cause })),
   );
   child.once('exit', (code, by) => resolve(code ?? 128 + (by ? constants.signals[by] : 0)));
-  return promise;
+  return promise.finally(() => signal.removeEventListener('abort', stop));
 }
 
 function isEmpty(cgroup: string): boolean {
   return /^populated 0$/m.test(readFileSync(join(cgroup, 'cgroup.events'), 'latin1'));
+}
+
+/** With the cgroups that the command made below its own; what somebody has moved into again stays. */
+function removeTree(cgroup: string): void {
+  try {
+    for (const entry of readdirSync(cgroup, { withFileTypes: true }))
+      if (entry.isDirectory()) removeTree(join(cgroup, entry.name));
+    rmdirSync(cgroup);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EBUSY' && code !== 'ENOENT') throw error;
+  }
 }
