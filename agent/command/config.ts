@@ -6,10 +6,13 @@ import { delegate } from '../delegate.ts';
 
 type Program = 'agent' | 'collector';
 
-const examples = `
+const checkExamples = `
 Examples:
   picket config check /etc/picket/agent.yaml
   picket config check --of collector /etc/picket/collector.yaml
+`;
+
+const examples = `${checkExamples.trimEnd()}
   picket config --print-defaults > /etc/picket/agent.yaml
   picket config --print-defaults --of collector > /etc/picket/collector.yaml
 `;
@@ -38,6 +41,7 @@ export function configCommand(done: (status: number) => void): Command {
     .command('check')
     .description('say whether a file is a valid configuration, and what is wrong with it')
     .addOption(whose())
+    .addHelpText('after', checkExamples)
     .argument('<file>', 'the file')
     .action(async (file: string, { of }: { of?: Program }) => {
       const program =

@@ -13,14 +13,15 @@ import { readDocuments } from '../policy/document.ts';
 import type { PolicyResult } from '../policy/enforcement.ts';
 import { type PolicyReading, readPolicies } from '../policy/read.ts';
 
-const examples = `
-Examples:
-  picket policy lint policy.yaml                 check files without loading them
-  picket policy apply policy.yaml
-  picket policy list
-  picket policy delete block-base64 --namespace demo
-  picket policy test test/conformance/cases --only 'seed-0*'
-`;
+/** By subcommand; its own help shows its own. */
+const examples = {
+  lint: ['picket policy lint policy.yaml                 check files without loading them'],
+  apply: ['picket policy apply policy.yaml more.yaml'],
+  list: ['picket policy list', 'picket policy list --json | jq .status'],
+  delete: ['picket policy delete block-base64 --namespace demo'],
+  test: ["picket policy test test/conformance/cases --only 'seed-0*'"],
+} as const;
+const show = (lines: readonly string[]): string => `\nExamples:\n${lines.map((line) => `  ${line}\n`).join('')}`;
 
 interface Flags {
   config?: string;
@@ -34,16 +35,18 @@ export function policyCommand(done: (status: number) => void): Command {
   const command = new Command('policy')
     .description('check, apply, list and delete policies')
     .enablePositionalOptions()
-    .addHelpText('after', examples);
-  const sub = (name: string, description: string): Command =>
+    .addHelpText('after', show(Object.values(examples).flat()));
+  const sub = (name: keyof typeof examples, description: string): Command =>
     command
       .command(name)
       .description(description)
+      .addHelpText('after', show(examples[name]))
       .option('--json', 'one object per line')
       .option('--config <file>', 'configuration of the agent');
   command
     .command('lint')
     .description('check policy files without loading them; exit status 1 when a policy would not be loaded')
+    .addHelpText('after', show(examples.lint))
     .option('--json', 'one object per line')
     .argument('<file...>', 'YAML files')
     .action((files: string[], flags: Flags) => done(lint(files, flags)));
@@ -56,7 +59,7 @@ export function policyCommand(done: (status: number) => void): Command {
       'GET',
       '/v1/policies',
     );
-    show(results, flags.json);
+    print(results, flags.json);
   });
   sub('delete', 'remove policies by name')
     .option('--namespace <name>', 'of this namespace only')
@@ -114,7 +117,7 @@ async function apply(files: readonly string[], { json, config }: Flags): Promise
   const { results } = await ask<{ results: PolicyResult[] }>(controlSocket(readConfig(config)), 'PUT', '/v1/policies', {
     policies: objects,
   });
-  show(results, json);
+  print(results, json);
   const failed = results.some(({ status }) => status === 'Invalid' || status === 'Unsupported');
   return failed || broken.length > 0 ? exitStatus.failed : exitStatus.ok;
 }
@@ -138,7 +141,7 @@ async function remove(
   return missing.length > 0 ? exitStatus.failed : exitStatus.ok;
 }
 
-function show(results: readonly PolicyResult[], json: boolean | undefined): void {
+function print(results: readonly PolicyResult[], json: boolean | undefined): void {
   if (json) {
     for (const result of results) process.stdout.write(`${JSON.stringify(result)}\n`);
     return;
