@@ -48,8 +48,11 @@ export class Picket implements AsyncDisposable {
     return this.end();
   }
 
+  /** Asks it to end first: what it started in its place would outlive a kill. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop('SIGKILL');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 10_000);
+    await this.stop('SIGTERM');
+    clearTimeout(timer);
   }
 }
 
