@@ -201,7 +201,7 @@ describe('ControlServer', () => {
     expect(existsSync(socket)).toBe(false);
     const child = spawn(
       process.execPath,
-      ['-e', `require('net').createServer().listen(${JSON.stringify(socket)}, () => console.log('up'))`],
+      ['-e', `require('node:net').createServer().listen(${JSON.stringify(socket)}, () => console.log('up'))`],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
       },
