@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path';
 import { buildImageDisk } from '../image/build.ts';
 import { compiled } from '../image/compile.ts';
 import { cacheDirectory } from '../kernel/cache.ts';
-import { warmCompileCache } from '../kernel/compile-cache.ts';
 import { forward } from '../kernel/forward.ts';
 import { bootGuest } from '../kernel/guest.ts';
 import type { KernelSeries } from '../kernel/image.ts';
@@ -24,17 +23,16 @@ export async function runInGuest({ kernel, folder, only, junit, timeoutMs }: Gue
   // Compiled out here, where it takes no time, and found in the cache in there.
   for (const name of ['shim.c', 'services.c']) await compiled(join(import.meta.dirname, name));
   const runner = join(import.meta.dirname, 'run.ts');
-  const programs = [runner, ...PROGRAMS];
-  const [cache, guest] = await Promise.all([warmCompileCache(programs), bootGuest({ kernel, disks: [disk] })]);
-  await using _ = guest;
+  await using guest = await bootGuest({ kernel, disks: [disk], programs: [runner, ...PROGRAMS] });
   process.stderr.write(`guest: kernel ${guest.release}\n`);
   const results = join(guest.share, 'junit.xml');
   const words = [process.execPath, runner, resolve(folder)];
   words.push('--kernel', 'host', '--image', '/run/image', '--junit', results, ...(only ? ['--only', only] : []));
-  const job = guest.start(
-    'modprobe -a virtio_blk ext4 && mkdir /run/image && mount -t ext4 -o ro /dev/vda /run/image && exec "$@"',
-    { arguments: words, env: { ...cache, PICKET_CACHE: cacheDirectory() }, timeoutMs },
-  );
+  const job = guest.start('mkdir /run/image && mount -t ext4 -o ro /dev/vda /run/image && exec "$@"', {
+    arguments: words,
+    env: { PICKET_CACHE: cacheDirectory() },
+    timeoutMs,
+  });
   const { status } = await forward(job);
   if (junit && existsSync(results)) copyFileSync(results, junit);
   return status;

@@ -45,7 +45,8 @@ export async function runCommandStep(
   }
   for (const pattern of step.noAlerts) if (met(pattern)) faults.push(`an alert meets ${JSON.stringify(pattern)}`);
 
-  while (!step.alerts.every(met) && performance.now() < endMs + ALERTS_AWAITED_MS) {
+  // A step that has failed already is not waited for
+  while (!wrong && !step.alerts.every(met) && performance.now() < endMs + ALERTS_AWAITED_MS) {
     await sleep(100);
     await collect(1000);
   }

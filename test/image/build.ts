@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { cached } from '../kernel/cache.ts';
 import { runCommand } from '../kernel/command.ts';
+import { makeDisk } from '../kernel/disk.ts';
 import { compile } from './compile.ts';
 import { ENTRIES, type Entry, PACKAGES, USER1 } from './fixture.ts';
 
@@ -28,21 +29,7 @@ export async function buildImage(): Promise<string> {
  */
 export async function buildImageDisk(): Promise<string> {
   const rootfs = await buildImage();
-  const entry = await cached(`${basename(dirname(rootfs))}-disk`, async (folder) => {
-    const used = (await runCommand('du', ['--summarize', '--block-size=1M', rootfs])).split('\t')[0];
-    const size = `${Math.ceil(Number(used) * 1.2) + 32}M`;
-    await runCommand('/sbin/mke2fs', [
-      '-q',
-      '-t',
-      'ext4',
-      '-O',
-      '^has_journal',
-      '-d',
-      rootfs,
-      join(folder, 'disk'),
-      size,
-    ]);
-  });
+  const entry = await cached(`${basename(dirname(rootfs))}-disk`, (folder) => makeDisk(rootfs, join(folder, 'disk')));
   return join(entry, 'disk');
 }
 

@@ -3,13 +3,16 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CHECKOUT } from './checkout.ts';
 import { bootGuest, type Guest } from './guest.ts';
 import { JobTimeoutError } from './job.ts';
+
+const shell = join(import.meta.dirname, 'shell.ts');
 
 describe('bootGuest() with kernel 6.1', () => {
   let guest: Guest;
   beforeAll(async () => {
-    guest = await bootGuest({ kernel: '6.1' });
+    guest = await bootGuest({ kernel: '6.1', programs: [shell] });
   });
   afterAll(() => guest?.[Symbol.asyncDispose]());
 
@@ -31,6 +34,12 @@ describe('bootGuest() with kernel 6.1', () => {
 
   test('runs the Node of this process', async () => {
     expect(await text('node --version')).toBe(process.version);
+  });
+
+  test('runs programs of the checkout from a disk that holds what they need, compiled', async () => {
+    expect(await text(`stat -f -c %T ${CHECKOUT}`)).toBe('ext2/ext3');
+    expect(await text(`find $NODE_COMPILE_CACHE -type f | head -n 1`)).not.toBe('');
+    expect(await text(`node ${shell} --help`)).toContain('Usage: node test/kernel/shell.ts');
   });
 
   test('Guest.run() passes exit status, both outputs and input through, byte for byte', async () => {

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listen } from './channel.ts';
+import { packCheckout } from './checkout.ts';
 import { type Child, startChild } from './child.ts';
 import { fetchKernel, type KernelSeries } from './image.ts';
 import { buildInitramfs } from './initramfs.ts';
@@ -18,8 +19,13 @@ export interface GuestOptions {
   icount?: boolean;
   /** MiB; default 3072. The guest's root keeps what is written in half of it. */
   memoryMiB?: number;
-  /** File system images, read-only, as /dev/vda, /dev/vdb, ...; `modprobe virtio_blk` first. */
+  /** File system images, read-only, as /dev/vda, /dev/vdb, ... */
   disks?: string[];
+  /**
+   * Node programs of this checkout that will run in the guest. The checkout is then on a disk: sources and packages needed
+   * at run time, as they are now, with these programs compiled. They start in a quarter of the time.
+   */
+  programs?: string[];
   /** From start to a guest that runs commands; default 120 s. */
   bootTimeoutMs?: number;
 }
@@ -42,7 +48,7 @@ export interface Guest extends AsyncDisposable {
   start(command: string | string[], options?: JobOptions): Job;
 }
 
-/** Boots a guest; about 6 s. Needs the Debian packages qemu-system-x86, qemu-system-common, busybox-static, kmod. */
+/** Boots a guest; about 6 s. Needs the Debian packages qemu-system-x86, qemu-system-common, busybox-static, kmod, e2fsprogs. */
 export async function bootGuest(options: GuestOptions): Promise<Guest> {
   const kernel = await fetchKernel(options.kernel);
   const initramfs = await buildInitramfs(kernel);
@@ -53,6 +59,7 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   const share = path('share');
   mkdirSync(share);
 
+  const checkout = options.programs && (await packCheckout(directory, options.programs));
   const channel = stack.use(await listen(path('channel.sock')));
   const shares = [
     { name: 'root', source: '/', cache: 'always' },
@@ -68,7 +75,7 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
     }),
   );
   const qemu = stack.use(
-    await startChild('qemu-system-x86_64', qemuArguments({ ...options, kernel, initramfs, share, path }), {
+    await startChild('qemu-system-x86_64', qemuArguments({ ...options, kernel, initramfs, checkout, share, path }), {
       log: path('console.log'),
     }),
   );
@@ -93,7 +100,7 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   });
   const release = await Promise.race([channel.ready, ended, late]);
 
-  const start = jobRunner({ share, channel, ended });
+  const start = jobRunner({ share, channel, ended, environment: checkout?.environment ?? {} });
   const owned = stack.move();
   return {
     release,

@@ -13,7 +13,7 @@ for m in /modules/*; do
 	insmod "$m" || echo "picket-guest: cannot load $m"
 done
 option() { sed -n "s/.*picket\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
-runner=$(option runner) modules=$(option modules) share=$(option share)
+runner=$(option runner) modules=$(option modules) share=$(option share) checkout=$(option checkout) node=$(option node)
 
 mount -t virtiofs -o ro root /host || echo "picket-guest: the host's root is not there"
 mount -t tmpfs tmpfs /rw
@@ -43,6 +43,14 @@ mount -t tracefs tracefs /root/sys/kernel/tracing
 mount -t bpf bpf /root/sys/fs/bpf
 mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
 mount -o bind "/root/run/host$modules/lib/modules" /root/lib/modules
+
+# A copy of the checkout on a disk, but for the Node that runs there.
+if [ -n "$checkout" ]; then
+	for disk in /root/sys/block/vd*; do
+		[ "$(cat "$disk/serial")" = checkout ] && mount -t ext4 -o ro "/root/dev/${disk##*/}" "/root$checkout"
+	done
+	[ -z "$node" ] || mount -o bind "/root/run/host$checkout/$node" "/root$checkout/$node"
+fi
 
 hostname guest
 ip link set lo up

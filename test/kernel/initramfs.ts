@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { cached } from './cache.ts';
 import type { KernelImage } from './image.ts';
 
-const MODULES = ['virtio_pci', 'virtiofs', 'overlay', 'virtio_net', 'virtio_console'];
+const MODULES = ['virtio_pci', 'virtiofs', 'overlay', 'virtio_net', 'virtio_console', 'virtio_blk', 'ext4'];
 
 interface File {
   path: string;

@@ -36,6 +36,8 @@ interface Runner {
   channel: Channel;
   /** Rejects when the guest is gone. */
   ended: Promise<never>;
+  /** Added to that of every job. */
+  environment: Record<string, string>;
 }
 
 /** A command did not end in time; carries what it printed until then. */
@@ -46,7 +48,7 @@ export class JobTimeoutError extends Error {
 const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
 /** Returns the function that starts commands in the guest whose runner answers on `channel`. */
-export function jobRunner({ share, channel, ended }: Runner) {
+export function jobRunner({ share, channel, ended, environment }: Runner) {
   let last = 0;
   return (command: string | string[], options: JobOptions = {}): Job => {
     const id = String(++last);
@@ -55,6 +57,7 @@ export function jobRunner({ share, channel, ended }: Runner) {
     mkdirSync(directory);
     const env = {
       PATH: `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      ...environment,
       ...options.env,
     };
     const script = [

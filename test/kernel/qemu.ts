@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { CHECKOUT, type CheckoutDisk } from './checkout.ts';
 import type { KernelImage } from './image.ts';
 
 interface Machine {
@@ -7,6 +8,7 @@ interface Machine {
   icount?: boolean;
   memoryMiB?: number;
   disks?: string[];
+  checkout?: CheckoutDisk | undefined;
   share: string;
   /** Path of a socket by its name. */
   path(name: string): string;
@@ -19,6 +21,7 @@ export function qemuArguments({
   icount,
   memoryMiB = 3072,
   disks = [],
+  checkout,
   share,
   path,
 }: Machine): string[] {
@@ -30,6 +33,10 @@ export function qemuArguments({
     ...['-chardev', `socket,id=${tag},path=${path(`${tag}.sock`)}`],
     ...['-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag},queue-size=1024`],
   ];
+  const disk = (file: string, name: string) => [
+    ...['-drive', `file=${file},format=raw,if=none,readonly=on,id=${name}`],
+    ...['-device', `virtio-blk-pci,drive=${name},serial=${name}`],
+  ];
   return [
     ...processor,
     ...['-m', String(memoryMiB), '-cpu', 'max'],
@@ -38,7 +45,8 @@ export function qemuArguments({
     ...['-object', `memory-backend-memfd,id=memory,size=${memoryMiB}M,share=on`, '-numa', 'node,memdev=memory'],
     ...fileSystem('root'),
     ...fileSystem('share'),
-    ...disks.flatMap((file) => ['-drive', `file=${file},format=raw,if=virtio,readonly=on`]),
+    ...disks.flatMap((file, i) => disk(file, `disk${i}`)),
+    ...(checkout ? disk(checkout.image, 'checkout') : []),
     ...['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile='],
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=channel,path=${path('channel.sock')}`],
     ...['-device', 'virtserialport,chardev=channel'],
@@ -46,6 +54,7 @@ export function qemuArguments({
     [
       'console=ttyS0 quiet panic=-1 net.ifnames=0 lsm=landlock,lockdown,yama,bpf',
       `picket.runner=${runner} picket.modules=${kernel.modulesRoot} picket.share=${share}`,
+      checkout ? `picket.checkout=${CHECKOUT} picket.node=${checkout.node ?? ''}` : '',
     ].join(' '),
     ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio'],
   ];
