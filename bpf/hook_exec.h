@@ -6,7 +6,7 @@
 #include "event.h"
 #include "registers.h"
 
-enum { MAX_ARGUMENTS = 512, MAX_ARGUMENT = 4096, EXEC_EACCES = 13, SIGNAL_KILL = 9 };
+enum { MAX_ARGUMENTS = PICKET_MAX_ARGS + 1 /* each takes a byte at least */, MAX_ARGUMENT = 4096, EXEC_EACCES = 13, SIGNAL_KILL = 9 };
 
 struct argument_context {
 	struct scratch *s;
@@ -66,11 +66,16 @@ static __always_inline __u32 exec__caller_arguments(struct scratch *s, struct ta
 	return c.offset < c.end ? c.offset - offset : PICKET_MAX_ARGS;
 }
 
-/* Arguments of a program that has just been set up: the strings lie one after the other in its new memory. */
-static __always_inline __u32 exec__own_arguments(struct scratch *s, struct task_struct *task, __u32 offset)
+/*
+ * Arguments of a program that has just been set up: the strings lie one after the other in its new memory, from `start` to
+ * `end`. Global: the verifier looks at its bounds once, and they are not lost among the callers' registers.
+ */
+__noinline __u32 exec__new_arguments(struct scratch *s, __u64 start, __u64 end, __u32 offset)
 {
-	__u64 start = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end), length = end - start;
+	__u64 length = end - start;
 
+	if (!s)
+		return 0;
 	if (end <= start || offset >= SCRATCH_STRINGS - PICKET_MAX_ARGS - 1) {
 		s->event.flags |= PICKET_EVENT_NO_ARGS;
 		return 0;
@@ -84,6 +89,11 @@ static __always_inline __u32 exec__own_arguments(struct scratch *s, struct task_
 		return 0;
 	}
 	return length & PICKET_MAX_ARGS;
+}
+
+static __always_inline __u32 exec__own_arguments(struct scratch *s, struct task_struct *task, __u32 offset)
+{
+	return exec__new_arguments(s, BPF_CORE_READ(task, mm, arg_start), BPF_CORE_READ(task, mm, arg_end), offset);
 }
 
 /* Sends the alert about the program last walked. `own`: it has been set up already. */
@@ -161,8 +171,8 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 		return 0;
 	workload = bpf_map_lookup_elem(&picket_workloads, &record->slot);
 	entry = record->flags & PICKET_TASK_ENTRY;
-	if (entry && (!workload || !task__starts_workload(task, record, workload)))
-		return 0;
+	if (entry && (!workload || workload->id != record->workload || !task__starts_workload(task, record, workload)))
+		return 0; /* the runtime at work; or the workload was removed, and its slot may be another's by now */
 	file = bprm->file;
 	mnt = BPF_CORE_READ(file, f_path.mnt);
 	dentry = BPF_CORE_READ(file, f_path.dentry);
@@ -176,19 +186,7 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 			record->exec_session = bpf_ktime_get_boot_ns();
 	}
 	if (picket_backend == PICKET_BACKEND_TRACEPOINT) {
-		if (judge__begin(&j, record, PICKET_CATEGORY_PROCESS)) {
-			count(PICKET_COUNT_EXEC_JUDGED);
-			verdict = judge__object(&j, s, mnt, dentry, access, false);
-			if (verdict == PICKET_VERDICT_DENY)
-				bpf_send_signal(SIGNAL_KILL);
-			if (verdict >= PICKET_VERDICT_ALERT) {
-				count(verdict == PICKET_VERDICT_DENY ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
-				if (s)
-					exec__alert(s, task, record, &j, verdict == PICKET_VERDICT_DENY ? PICKET_EVENT_KILLED : 0,
-						    verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0, true);
-			}
-		}
-		/* The kernel opened the program: a file rule that blocks it acts on it as well (8.2). */
+		/* The kernel opened the program first: a file rule that blocks it acts on it (8.2), and it is the one alert. */
 		if (judge__begin(&on_open, record, PICKET_CATEGORY_FILE) &&
 		    judge__object(&on_open, s, mnt, dentry, access, true) == PICKET_VERDICT_DENY) {
 			bpf_send_signal(SIGNAL_KILL);
@@ -201,6 +199,17 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 				s->event.path_length = length = path__text(s, 0);
 				s->event.cwd_length = event__cwd(s, task, length);
 				event__send(s, length + s->event.cwd_length, true);
+			}
+		} else if (judge__begin(&j, record, PICKET_CATEGORY_PROCESS)) {
+			count(PICKET_COUNT_EXEC_JUDGED);
+			verdict = judge__object(&j, s, mnt, dentry, access, false);
+			if (verdict == PICKET_VERDICT_DENY)
+				bpf_send_signal(SIGNAL_KILL);
+			if (verdict >= PICKET_VERDICT_ALERT) {
+				count(verdict == PICKET_VERDICT_DENY ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
+				if (s)
+					exec__alert(s, task, record, &j, verdict == PICKET_VERDICT_DENY ? PICKET_EVENT_KILLED : 0,
+						    verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0, true);
 			}
 		}
 	}

@@ -87,7 +87,7 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(picket_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct picket_task *record = bpf_task_storage_get(&picket_tasks, child, 0, 0), *from;
-	struct picket_cgroup *cgroup;
+	struct picket_cgroup *cgroup, *beside;
 	struct scratch *s;
 	__u32 index;
 	__u64 id;
@@ -106,6 +106,10 @@ int BPF_PROG(picket_fork, struct task_struct *parent, struct task_struct *child)
 		record = bpf_task_storage_get(&picket_tasks, child, 0, 0);
 		if (!record)
 			return 0;
+		id = task__cgroup(parent);
+		beside = from ? NULL : bpf_map_lookup_elem(&picket_cgroups, &id);
+		if (beside && beside->workload == record->workload)
+			record->flags &= ~PICKET_TASK_ENTRY; /* under way before its workload was registered, not swept yet */
 	}
 	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
 		return 0; /* a thread */

@@ -284,6 +284,27 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
     });
   });
 
+  it('one start of a program is one alert, of the file rule where that blocks it too; its arguments are whole', async () => {
+    const labels = { app: 'once' };
+    const rule = { matchPaths: [{ path: '/usr/bin/base64' }] };
+    const both = policyOf('both', { selector: { matchLabels: labels }, process: rule, file: rule, action: 'Block' });
+    await host.apply(both, blocking('alone', '/usr/bin/id', { selector: { matchLabels: labels } }));
+    const many = Array.from({ length: 900 }, (_, i) => String(i % 10)).join(' ');
+    expect(await host.runScript(`base64 x; id ${many}; id $(printf '%05000d' 0); true`, { pod: 'once', labels })).toBe(
+      0,
+    );
+    const alerts = await host.alerts('once');
+    expect(alerts.map(({ Data, Result }) => `${Data} ${Result}`)).toEqual([
+      'lsm=FILE_OPEN Killed',
+      'lsm=SECURITY_BPRM_CHECK Killed',
+      'lsm=SECURITY_BPRM_CHECK Killed',
+    ]);
+    expect(alerts[1]?.Resource?.endsWith(`/usr/bin/id ${many}`)).toBe(true);
+    expect(alerts[1]?.Picket.Flags).toBeUndefined();
+    expect(alerts[2]?.Resource).toMatch(/\/usr\/bin\/id 0{4000,4096}…$/);
+    expect(alerts[2]?.Picket.Flags).toEqual(['args-truncated']);
+  });
+
   it('who enters a running workload begins an exec session, and its alerts name it', async () => {
     using cgroup = makeCgroup();
     await host.apply(blocking('session', '/usr/bin/base64', { selector: { matchLabels: { app: 'entered' } } }));
