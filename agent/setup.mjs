@@ -2,8 +2,8 @@
 // it runs on the Node that is there (18 or newer) before anything is installed. A second run finds everything in place.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { release } from 'node:os';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -71,7 +71,7 @@ function prepare(name, { packages, systems: which, tests }) {
   }
   if (needsModules) {
     say(`Installing npm packages${tests ? '' : ' (without those for tests)'}, Node ${wantedNode()} among them`);
-    if (!run('npm', npm, process.env))
+    if (!installModules(npm))
       stop(
         exit.failed,
         `npm could not install the packages (the lines above say why). By hand, with network:\n${byHand([], npm, name)}`,
@@ -80,6 +80,23 @@ function prepare(name, { packages, systems: which, tests }) {
   }
   linkCommands();
   return nodeBinary();
+}
+
+/**
+ * npm leaves out optional packages that do not want the Node it runs on, among them the one that vitest's bundler needs for
+ * this platform. So an older Node fetches Node 26 alone, and npm goes on with that one.
+ */
+function installModules(npm) {
+  const old = Number(process.versions.node.split('.')[0]) < 22;
+  if (!old || npm.includes('--omit=dev')) return run('npm', npm, process.env);
+  if (!hasWantedNode() && !run('npm', ['ci', '--omit=dev', ...npm.slice(1)], process.env)) return false;
+  const folder = mkdtempSync(join(tmpdir(), 'picket-node-')); // npm ci begins by removing node_modules
+  try {
+    copyFileSync(nodePath(), join(folder, 'node'));
+    return run('npm', npm, { ...process.env, PATH: `${folder}:${process.env.PATH}` });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /**
@@ -157,6 +174,11 @@ function modulesStamp(tests) {
 const nodePath = () => join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
 const wantedNode = () =>
   JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).optionalDependencies[`node-linux-${process.arch}`];
+
+function hasWantedNode() {
+  const { status, stdout } = spawnSync(nodePath(), ['--version'], { encoding: 'utf8' });
+  return status === 0 && stdout.trim() === `v${wantedNode()}`;
+}
 
 function nodeBinary() {
   const path = nodePath();
