@@ -88,11 +88,7 @@ export class Agent implements ControlApi, AsyncDisposable {
    */
   static async start(options: AgentOptions): Promise<Agent> {
     const socket = controlSocket(options.config);
-    if (await isAgentThere(socket))
-      throw new AgentError(
-        'already-running',
-        `an agent already acts on this machine (it answers on ${socket}); stop it first, or use it`,
-      );
+    await refuseSecond(socket);
     mkdirSync(options.config.stateDir, { recursive: true, mode: 0o700 });
     mkdirSync(options.config.runDir, { recursive: true, mode: 0o700 });
     const agent = new Agent(options);
@@ -137,7 +133,8 @@ export class Agent implements ControlApi, AsyncDisposable {
         timeoutMs: config.collector.timeoutMs,
       }),
     );
-    this.#sender = new Sender(this.#spool, this.#client, log);
+    const { endpoint, tokenFile } = config.collector;
+    this.#sender = new Sender(this.#spool, this.#client, log.child({ endpoint, tokenFile }));
     this.#exporter = new Exporter(
       this.#spool,
       () => this.#sender.notify(),
@@ -417,6 +414,15 @@ export class Agent implements ControlApi, AsyncDisposable {
       this.#log.error({ err }, 'tidying up failed');
     }
   }
+}
+
+/** @throws AgentError `already-running` when an agent answers on the socket */
+export async function refuseSecond(socket: string): Promise<void> {
+  if (await isAgentThere(socket))
+    throw new AgentError(
+      'already-running',
+      `an agent already acts on this machine (it answers on ${socket}); stop it first, or use it`,
+    );
 }
 
 /** The path of the control socket. */

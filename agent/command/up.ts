@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import type { Agent } from '../agent.ts';
+import { type Agent, controlSocket, refuseSecond } from '../agent.ts';
 import { type AgentConfig, readConfig } from '../config.ts';
 import { spawnCollector } from '../delegate.ts';
 import { runDemo, samplesDir } from '../demo.ts';
@@ -53,7 +53,8 @@ export function upCommand(signal: AbortSignal): Command {
 async function up(flags: Flags, signal: AbortSignal): Promise<void> {
   const say = (text: string): boolean => process.stderr.write(`${text}\n`);
   const config = readConfig(flags.config);
-  const { backend, reason } = chooseBackend(config); // before anything is started
+  const { backend, reason } = chooseBackend(config);
+  await refuseSecond(controlSocket(config)); // before anything is started
   say(`Backend    ${backend}: ${reason}`);
   const stop = new AbortController();
   signal.addEventListener('abort', () => stop.abort(), { once: true });

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
 import type { HashKey } from '../policy/hash.ts';
-import { KernelError } from './error.ts';
 import type { Backend } from './feature.ts';
-import { call } from './libbpf.ts';
+import { KernelHooks } from './hook.ts';
 import { type BpfMap, possibleCpus } from './map.ts';
 import { MappedArray } from './memory.ts';
 import { type BpfObject, openObject } from './object.ts';
@@ -42,11 +41,7 @@ const programs: Record<Backend, readonly string[]> = {
   tracepoint: [...membership, 'picket_sys_exit'],
 };
 /** Entry points of 32-bit programs: a kernel without IA32_EMULATION has none. */
-const compat: Record<string, string> = {
-  picket_ia32_unlink: '__ia32_sys_unlink',
-  picket_ia32_unlinkat: '__ia32_sys_unlinkat',
-  picket_ia32_rmdir: '__ia32_sys_rmdir',
-};
+const compat = ['picket_ia32_unlink', 'picket_ia32_unlinkat', 'picket_ia32_rmdir'];
 
 const scratchPerCpu = 4;
 
@@ -72,9 +67,11 @@ export class Engine implements Disposable {
     using undo = new DisposableStack();
     const object = undo.use(openObject(readFileSync(objectFile), 'picket'));
     const wanted = new Set(programs[options.backend]);
-    if (options.backend === 'lsm')
-      for (const [program, entry] of Object.entries(compat)) if (kernelHasFunction(entry)) wanted.add(program);
-    for (const program of object.programs) object.setAutoload(program.name, wanted.has(program.name));
+    using hooks = new KernelHooks();
+    for (const { name, section } of object.programs) {
+      const here = options.backend === 'lsm' && compat.includes(name) && hooks.has(section);
+      object.setAutoload(name, wanted.has(name) || here);
+    }
     for (const iterator of ['picket_sweep', 'picket_own_root']) object.setAutoattach(iterator, false);
     object.constants.set(
       'picket_backend',
@@ -138,20 +135,5 @@ export class Engine implements Disposable {
 
   [Symbol.dispose](): void {
     this.#stack[Symbol.dispose]();
-  }
-}
-
-const btfKindFunction = 12;
-
-function kernelHasFunction(name: string): boolean {
-  const btf = call('btf__load_vmlinux_btf', 'reading the types of the kernel');
-  try {
-    call('btf__find_by_name_kind', `looking for ${name}`, btf, name, btfKindFunction);
-    return true;
-  } catch (error) {
-    if (error instanceof KernelError) return false;
-    throw error;
-  } finally {
-    call('btf__free', 'closing the types of the kernel', btf);
   }
 }

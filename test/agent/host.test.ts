@@ -334,6 +334,8 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
     expect(stderr).toBe(
       `picket: an agent already acts on this machine (it answers on ${host.socket}); stop it first, or use it\n`,
     );
+    const up = await picket(['up', '--config', host.path('agent.yaml')]);
+    expect(up).toEqual({ status: 1, stdout: '', stderr });
     // Another socket, the same state: the spool has one owner.
     const config = readFileSync(host.path('agent.yaml'), 'utf8').replace(host.path('run'), host.path('other-run'));
     const other = await picket(['agent', '--config', host.write('other.yaml', config)]);
