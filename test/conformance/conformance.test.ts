@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { reasonWithoutContainers } from './machine.ts';
 
 /** The runner as `picket policy test` starts it. */
 function runRunner(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
@@ -36,7 +37,11 @@ describe('picket policy test', () => {
     expect(readFileSync(junit, 'utf8')).toContain('<testsuites tests="3" failures="0" errors="0" skipped="0"');
   });
 
-  test('a case that does not hold fails, a broken file fails, an unsupported one is skipped, each by name', async () => {
+  test('a case that does not hold fails, a broken file fails, an unsupported one is skipped, each by name', async ({
+    skip,
+  }) => {
+    const reason = await reasonWithoutContainers();
+    skip(reason !== undefined, reason);
     const file = (name: string, text: string) =>
       writeFile(join(folder, `${name}.yaml`), `case: ${name}\nabout: x\n${text}`);
     await file('wrong', 'policies: []\nsteps:\n- {in: ubuntu-1, run: cat /secret.txt, expect: denied}\n');

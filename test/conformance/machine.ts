@@ -8,6 +8,8 @@ import type { Machine } from './container.ts';
 
 /** A folder on a tmpfs and a cgroup for one run, with what starts containers and sessions here; disposing leaves nothing. */
 export async function openMachine(image: string | undefined): Promise<Machine & AsyncDisposable> {
+  const reason = await reasonWithoutContainers();
+  if (reason) throw new Error(reason);
   await using stack = new AsyncDisposableStack();
   const cgroups = findCgroupRoot();
   const program = (name: string) => compiled(join(import.meta.dirname, name));
@@ -40,4 +42,19 @@ function cgroupMounts(): string[] {
     .split('\n')
     .filter((line) => / - cgroup2? /.test(line))
     .map((line) => line.split(' ')[4] as string);
+}
+
+/**
+ * Why no container can be started here, or undefined. In a chroot environment the root of the mount namespace lies
+ * outside: runc cannot leave it, and whoever enters the namespace of a container would arrive there.
+ */
+export async function reasonWithoutContainers(): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return 'containers can be started by root only';
+  const stat = ['stat', '--format=%d:%i', '/'] as const;
+  const [own, ofNamespace] = await Promise.all([
+    runCommand('stat', [...stat.slice(1)]),
+    runCommand('nsenter', ['--mount=/proc/self/ns/mnt', ...stat]).catch(() => 'nothing of the kind'),
+  ]);
+  if (own === ofNamespace) return undefined;
+  return 'containers cannot be started in a chroot environment; a mount namespace with a root of its own (pivot_root) will do, or a guest';
 }

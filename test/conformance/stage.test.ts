@@ -2,13 +2,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Container, Machine } from './container.ts';
-import { openMachine } from './machine.ts';
+import { openMachine, reasonWithoutContainers } from './machine.ts';
 import { findTarget } from './pods.ts';
 import { runInContainer } from './session.ts';
 import { openStage } from './stage.ts';
 
 /** Containers and exec sessions as this machine makes them; those of a guest are tried by the cases that run there. */
-describe('openStage() and runInContainer()', () => {
+const reason = await reasonWithoutContainers();
+describe.skipIf(reason)(`openStage() and runInContainer()${reason ? `: ${reason}` : ''}`, () => {
   const stack = new AsyncDisposableStack();
   let machine: Machine;
   let ubuntu: Container;
