@@ -24,13 +24,14 @@ import { type Diagnostic, formatDiagnostic } from './policy/diagnostic.ts';
 import { Enforcement, type PolicyResult } from './policy/enforcement.ts';
 import { readPolicyFolder } from './policy/folder.ts';
 import { randomHashKey } from './policy/hash.ts';
-import { openRoot } from './policy/links.ts';
+import { openRoot, readBelow } from './policy/links.ts';
 import { type PolicyReading, parsePolicyObject } from './policy/read.ts';
 import { policyKinds } from './policy/rule.ts';
 import { settingsSchema } from './policy/settings.ts';
 import { RuleSetTable } from './policy/sync.ts';
 import { version } from './version.ts';
 import { type Workload, WorkloadRegistry } from './workload/registry.ts';
+import { readUserMap } from './workload/users.ts';
 import { workloadSchema } from './workload/workload.ts';
 
 export interface AgentOptions {
@@ -162,7 +163,7 @@ export class Agent implements ControlApi, AsyncDisposable {
       withRoot: (workload, use) => {
         try {
           using root = openRoot(workload.hostMounts ? '/' : `/proc/${this.#registry.rootPid(workload)}/root`);
-          return use(root.read);
+          return use(readBelow(workload.hostMounts ? this.#enforcement.ownRoot : '/', root.read));
         } catch {
           return use(() => ({ kind: 'other' })); // the process ended: links cannot be followed any more
         }
@@ -350,6 +351,7 @@ export class Agent implements ControlApi, AsyncDisposable {
   #workloadStarted(workload: Workload, pid: number): void {
     if (workload.rootPid !== undefined || workload.hostMounts) return;
     workload.rootPid = pid;
+    workload.users = readUserMap(pid);
     try {
       for (const diagnostic of this.#enforcement.cover(workload))
         if (diagnostic.level === 'error') this.#log.error({ code: diagnostic.code }, formatDiagnostic(diagnostic));

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { type Agent, controlSocket, refuseSecond } from '../agent.ts';
 import { type AgentConfig, readConfig } from '../config.ts';
@@ -17,6 +18,9 @@ Examples:
   picket up --no-demo --policies ./my-policies
   picket up --json | jq .PolicyName
 `;
+
+/** How long the viewer of alerts has for the last ones; it looks every 100 ms. */
+const showLastMs = 300;
 
 const policyFolder = '/etc/picket/policies';
 
@@ -139,7 +143,7 @@ function showAlerts({ json, collectorConfig }: Flags, children: Children): void 
   children.add(spawnCollector(args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true }));
 }
 
-/** Child processes, ended in reverse order. */
+/** Child processes, ended in the order of their start: the collector stores its last alerts, and these are shown. */
 class Children {
   readonly #children: ChildProcess[] = [];
 
@@ -148,8 +152,9 @@ class Children {
   }
 
   async end(): Promise<void> {
-    for (const child of this.#children.reverse()) {
+    for (const [index, child] of this.#children.entries()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
+      if (index > 0) await sleep(showLastMs);
       const exited = once(child, 'exit');
       child.kill('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), 3000);

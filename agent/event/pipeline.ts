@@ -9,6 +9,7 @@ import type { ReadEntry } from '../policy/links.ts';
 import { judgeSyscall } from '../policy/lookup.ts';
 import type { RuleInfo, RuleSet } from '../policy/ruleset.ts';
 import type { Workload } from '../workload/registry.ts';
+import { uidInside } from '../workload/users.ts';
 import { type Sensor, toAlert } from './alert.ts';
 import type { ProcessTable } from './processes.ts';
 import { decode, type EventRecord } from './record.ts';
@@ -125,6 +126,7 @@ export class Pipeline {
 
   #dispatch(event: EventRecord): void {
     const { processes } = this.#context;
+    event.uid = uidInside(this.#context.workload(event.workload)?.users ?? [], event.uid);
     switch (event.kind) {
       case abi.eventKind.EVENT_FORK:
         processes.forked(event);

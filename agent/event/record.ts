@@ -13,6 +13,7 @@ export interface EventRecord {
   ppid: number;
   vpid: number;
   vppid: number;
+  /** As the node numbers users; the pipeline turns it into the number inside the workload. */
   uid: number;
   startNs: bigint;
   parentStartNs: bigint;

@@ -26,6 +26,12 @@ export const coveredOperations: readonly CoveredOperation[] = [
     category: 'process',
     coverage: { lsm: 'prevented', tracepoint: 'killed before its first instruction' },
   },
+  // The raw tracepoint knows the interpreter alone, which is judged as any program.
+  {
+    operation: 'start a script, by its own name',
+    category: 'process',
+    coverage: { lsm: 'prevented', tracepoint: 'unseen' },
+  },
   {
     operation: 'open a file or directory',
     category: 'file',

@@ -47,7 +47,8 @@ export class Enforcement {
   readonly #engine: Engine;
   readonly #table: RuleSetTable;
   readonly #registry: WorkloadRegistry;
-  readonly #ownRoot: string;
+  /** Where the agent's own root directory lies in its mount namespace: the root of local workloads. */
+  readonly ownRoot: string;
   #policies = new Map<string, Held>();
   #settings: Settings;
   #generation = 0;
@@ -57,7 +58,7 @@ export class Enforcement {
     this.#engine = engine;
     this.#table = table;
     this.#registry = registry;
-    this.#ownRoot = engine.ownRoot();
+    this.ownRoot = engine.ownRoot();
     this.#settings = settings;
   }
 
@@ -152,7 +153,7 @@ export class Enforcement {
   #plan(workload: Workload, policies: readonly Policy[], settings: Settings): Plan {
     const covering = policies.filter((policy) => appliesTo(policy, workload.record, settings));
     const spellings = this.#spellings(workload, covering);
-    const ruleSet = compile(covering, workload.record, settings, spellings, workload.hostMounts ? this.#ownRoot : '/');
+    const ruleSet = compile(covering, workload.record, settings, spellings, workload.hostMounts ? this.ownRoot : '/');
     return { workload, ruleSet, encoded: encode(ruleSet, this.#engine.hashKey) };
   }
 
@@ -181,7 +182,7 @@ export class Enforcement {
     const unresolved = (): Spellings => resolveSpellings(policies, () => ({ kind: 'other' })).spellings;
     if (workload.hostMounts) {
       using root = openRoot('/');
-      return under(this.#ownRoot, resolveSpellings(policies, root.read).spellings);
+      return under(this.ownRoot, resolveSpellings(policies, root.read).spellings);
     }
     const pid = this.#registry.rootPid(workload);
     if (pid === undefined) return unresolved(); // nothing runs there; resolved when its first program starts

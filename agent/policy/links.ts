@@ -135,3 +135,13 @@ function readEntry(path: Buffer): Entry {
     return { kind: 'other' };
   }
 }
+
+/** Reads the entries of a directory that lies at `at`, for paths seen from further out: those of a chroot, for example. */
+export function readBelow(at: string, read: ReadEntry): ReadEntry {
+  if (at === '/') return read;
+  return (path) => {
+    if (!path.startsWith(`${at}/`)) return { kind: 'other' };
+    const entry = read(path.slice(at.length));
+    return entry.kind === 'link' && entry.target.startsWith('/') ? { kind: 'link', target: at + entry.target } : entry;
+  };
+}

@@ -3,6 +3,7 @@ import * as abi from '../abi.gen.ts';
 import { AgentError } from '../error.ts';
 import type { Engine } from '../kernel/engine.ts';
 import { cgroupExists, readCgroupTree } from './cgroup.ts';
+import { readUserMap, type UserMap } from './users.ts';
 import type { WorkloadRecord } from './workload.ts';
 
 /** A workload that the kernel side knows. */
@@ -13,6 +14,8 @@ export interface Workload {
   /** A process inside, through whose root directory the rules' paths are resolved; undefined: none has run yet. */
   rootPid: number | undefined;
   hostMounts: boolean;
+  /** Numbers of users in the workload's user namespace. */
+  users: UserMap;
   /** Generation of the rule set in force, 0: none yet. */
   generation: number;
 }
@@ -85,7 +88,8 @@ export class WorkloadRegistry {
     const namespace = rootPid === undefined ? undefined : mountNamespace(rootPid);
     const hostMounts =
       record.hostMounts === true || (namespace !== undefined && namespace === mountNamespace(process.pid));
-    const workload: Workload = { id: this.#nextId++, slot, record, rootPid, hostMounts, generation: 0 };
+    const users = rootPid === undefined ? [] : readUserMap(rootPid);
+    const workload: Workload = { id: this.#nextId++, slot, record, rootPid, hostMounts, users, generation: 0 };
     const element = Buffer.from(
       this.#engine.workloads.element(slot).buffer,
       this.#engine.workloads.element(slot).byteOffset,

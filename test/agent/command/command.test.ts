@@ -12,7 +12,10 @@ import { statusCommand } from '../../../agent/command/status.ts';
 import { upCommand } from '../../../agent/command/up.ts';
 import { AgentError } from '../../../agent/error.ts';
 import { version } from '../../../agent/version.ts';
+import { ordinaryUser, reasonWithoutOrdinaryUser } from '../ordinary-user.ts';
 import { picket } from '../picket.ts';
+
+const closed = reasonWithoutOrdinaryUser();
 
 let folder: string;
 let config: string;
@@ -166,7 +169,7 @@ describe('picket', () => {
     },
   );
 
-  it.skipIf(process.getuid?.() !== 0).each([
+  it.skipIf(closed).each([
     [['agent'], 3, /rights: user 65534/],
     [['up', '--no-demo'], 3, /rights: user 65534/],
     [
@@ -174,15 +177,12 @@ describe('picket', () => {
       1,
       /the cgroup .* cannot be made: .*; running workloads needs root/,
     ],
-  ])(
-    '%j of an ordinary user ends with words, not with a stack trace (needs root to try)',
-    async (words, expected, text) => {
-      const { status, stderr } = await picket(words, { uid: 65534, env: { HOME: '/nonexistent' } });
-      expect(status).toBe(expected);
-      expect(stderr).toMatch(text);
-      expect(stderr).not.toMatch(/^ {4}at /m);
-    },
-  );
+  ])(`%j of an ordinary user ends with words, not with a stack trace${closed}`, async (words, expected, text) => {
+    const { status, stderr } = await picket(words, { uid: ordinaryUser, env: { HOME: '/nonexistent' } });
+    expect(status).toBe(expected);
+    expect(stderr).toMatch(text);
+    expect(stderr).not.toMatch(/^ {4}at /m);
+  });
 });
 
 describe('picket config', () => {

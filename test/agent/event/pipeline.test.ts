@@ -57,7 +57,7 @@ let audit: FakeRing;
 let emitted: Emission[];
 let started: number[];
 let context: PipelineContext;
-const workload: Workload = { id: 1n, slot: 1, record, rootPid: undefined, hostMounts: true, generation: 7 };
+const workload: Workload = { id: 1n, slot: 1, record, rootPid: undefined, hostMounts: true, users: [], generation: 7 };
 
 beforeEach(() => {
   [deny, audit, emitted, started] = [new FakeRing(), new FakeRing(), [], []];

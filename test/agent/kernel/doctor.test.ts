@@ -106,10 +106,10 @@ describe('doctor() in a process of its own', () => {
   });
 
   const missing =
-    process.platform === 'linux' && process.getuid?.() === 0 && spawnSync('unshare', ['--version']).error === undefined
-      ? undefined
-      : 'root and unshare (util-linux)';
-  it.skipIf(missing)('finds libbpf.so.1 missing where the library is hidden', () => {
+    process.platform === 'linux' && process.getuid?.() === 0 && spawnSync('unshare', ['-m', 'true']).status === 0
+      ? ''
+      : ': needs root, unshare (util-linux) and a root directory that is a mount point, as a chroot may not have';
+  it.skipIf(missing)(`finds libbpf.so.1 missing where the library is hidden${missing}`, () => {
     // In a mount namespace of its own, an empty file lies over the library.
     const hide =
       'for file in /usr/lib*/*/libbpf.so.1* /usr/lib*/libbpf.so.1*; do [ -e "$file" ] && mount --bind /dev/null "$file"; done';

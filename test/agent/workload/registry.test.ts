@@ -183,7 +183,9 @@ describe.skipIf(missingForCgroups)(named('WorkloadRegistry', missingForCgroups),
   it('rootPid() passes over a process with other mounts', async () => {
     using cgroup = makeCgroup();
     const workload = registry.prepare(recordOf(cgroup.path));
-    const child = spawn('unshare', ['--mount', '/bin/cat'], { stdio: ['pipe', 'ignore', 'inherit'] });
+    const child = spawn('unshare', ['--mount', '--propagation', 'unchanged', '/bin/cat'], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
     await once(child, 'spawn');
     await vi.waitUntil(() => mountNamespace(child.pid ?? 0) !== mountNamespace(process.pid), { timeout: 10_000 });
     writeFileSync(join(cgroup.path, 'cgroup.procs'), String(child.pid));
