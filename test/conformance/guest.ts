@@ -15,10 +15,11 @@ export interface GuestRun {
   junit: string | undefined;
   /** Cases have 30 s per command, and one guest runs all of them. */
   timeoutMs: number;
+  signal: AbortSignal;
 }
 
 /** Boots a guest and runs this very runner inside; what it prints is passed on. Returns its exit status. */
-export async function runInGuest({ kernel, folder, only, junit, timeoutMs }: GuestRun): Promise<number> {
+export async function runInGuest({ kernel, folder, only, junit, timeoutMs, signal }: GuestRun): Promise<number> {
   const disk = await buildImageDisk();
   // Compiled out here, where it takes no time, and found in the cache in there.
   for (const name of ['shim.c', 'services.c']) await compiled(join(import.meta.dirname, name));
@@ -33,7 +34,10 @@ export async function runInGuest({ kernel, folder, only, junit, timeoutMs }: Gue
     env: { PICKET_CACHE: cacheDirectory() },
     timeoutMs,
   });
-  const { status } = await forward(job);
+  const aborted = Promise.withResolvers<never>();
+  signal.onabort = () => aborted.reject(signal.reason);
+  if (signal.aborted) aborted.reject(signal.reason);
+  const { status } = await Promise.race([forward(job), aborted.promise]);
   if (junit && existsSync(results)) copyFileSync(results, junit);
   return status;
 }

@@ -27,14 +27,16 @@ async function main(folder: string, { kernel, only, junit, image, timeout }: Opt
     process.stderr.write(`no case${only ? ` matches ${only}` : ''} in ${folder}\n`);
     return 2;
   }
-  const where = kernel ?? ((await actsByLsm()) ? 'host' : '6.1');
-  if (where !== 'host') return runInGuest({ kernel: where, folder, only, junit, timeoutMs: Number(timeout) * 1000 });
-
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error('stopped')));
+  const { signal } = stop;
+  const where = kernel ?? ((await actsByLsm()) ? 'host' : '6.1');
+  if (where !== 'host') {
+    return runInGuest({ kernel: where, folder, only, junit, timeoutMs: Number(timeout) * 1000, signal });
+  }
   const results = await runCases(files, {
     image,
-    signal: stop.signal,
+    signal,
     onResult: (result) => process.stdout.write(`${formatResult(result)}\n`),
   });
   if (junit) writeFileSync(junit, formatJunit(results));

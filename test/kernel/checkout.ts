@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { cacheDirectory } from './cache.ts';
 import { runCommand } from './command.ts';
@@ -39,6 +39,7 @@ export async function packCheckout(folder: string, programs: string[]): Promise<
   cpSync(compiled, join(staging, COMPILED), { recursive: true });
   const image = join(folder, 'checkout.disk');
   await makeDisk(staging, image);
+  rmSync(staging, { recursive: true });
   return { image, node, environment: { NODE_COMPILE_CACHE: join(CHECKOUT, COMPILED) } };
 }
 

@@ -100,6 +100,9 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   });
   const release = await Promise.race([channel.ready, ended, late]);
 
+  // QEMU has it open: a process that is killed leaves no large file behind
+  if (checkout) await rm(checkout.image);
+
   const start = jobRunner({ share, channel, ended, environment: checkout?.environment ?? {} });
   const owned = stack.move();
   return {
