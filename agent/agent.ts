@@ -3,36 +3,32 @@ import { hostname, release } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { z } from 'zod';
 import { openSpool, type Spool } from '../otel/spool/spool.ts';
 import { readOrCreateToken } from '../otel/token.ts';
 import * as abi from './abi.gen.ts';
 import { type AgentConfig, settingsOf } from './config.ts';
+import { AgentControl } from './control/api.ts';
 import { isAgentThere } from './control/client.ts';
-import { type ControlApi, ControlServer } from './control/server.ts';
+import { ControlServer } from './control/server.ts';
 import { AgentError } from './error.ts';
 import { nextEpoch, readBoot, readMachineId } from './event/boot.ts';
 import { Pipeline } from './event/pipeline.ts';
-import { readProcess, readStart } from './event/proc.ts';
+import { readProcess } from './event/proc.ts';
 import { ProcessTable } from './event/processes.ts';
 import { OtlpClient } from './export/client.ts';
 import { Exporter } from './export/exporter.ts';
 import { Sender } from './export/sender.ts';
 import { Engine } from './kernel/engine.ts';
 import type { Backend } from './kernel/feature.ts';
-import { type Diagnostic, formatDiagnostic } from './policy/diagnostic.ts';
 import { Enforcement, type PolicyResult } from './policy/enforcement.ts';
 import { readPolicyFolder } from './policy/folder.ts';
 import { randomHashKey } from './policy/hash.ts';
 import { openRoot, readBelow } from './policy/links.ts';
-import { type PolicyReading, parsePolicyObject } from './policy/read.ts';
-import { policyKinds } from './policy/rule.ts';
-import { settingsSchema } from './policy/settings.ts';
 import { RuleSetTable } from './policy/sync.ts';
 import { version } from './version.ts';
-import { type Workload, WorkloadRegistry } from './workload/registry.ts';
-import { readUserMap } from './workload/users.ts';
-import { workloadSchema } from './workload/workload.ts';
+import { WorkloadRegistry } from './workload/registry.ts';
+import type { WorkloadSource } from './workload/source.ts';
+import { Workloads } from './workload/workloads.ts';
 
 export interface AgentOptions {
   config: AgentConfig;
@@ -44,23 +40,14 @@ export interface AgentOptions {
   log: Logger;
 }
 
-const putPolicies = z.strictObject({ policies: z.array(z.unknown()).max(100_000) });
-const deletePolicies = z.strictObject({
-  policies: z.array(
-    z.strictObject({ kind: z.enum(policyKinds).optional(), namespace: z.string().optional(), name: z.string() }),
-  ),
-});
-const deleteWorkload = z.strictObject({ containerId: z.string() });
-const flushBody = z.strictObject({ timeoutMs: z.int().min(0).max(600_000).default(10_000) });
-
 /** Alerts held in memory until they are on the disk; beyond that the rings are left alone. */
 const maxPending = 16_384;
 
 /**
- * The agent: programs in the kernel, policies and workloads through the control socket, alerts out to the collector. Runs
- * until it is closed; then its programs leave the kernel.
+ * The agent: programs in the kernel, policies and workloads in, alerts out to the collector. Runs until it is closed; then
+ * its programs leave the kernel.
  */
-export class Agent implements ControlApi, AsyncDisposable {
+export class Agent implements AsyncDisposable {
   readonly #config: AgentConfig;
   readonly #backend: Backend;
   readonly #backendReason: string;
@@ -70,6 +57,8 @@ export class Agent implements ControlApi, AsyncDisposable {
   readonly #registry: WorkloadRegistry;
   readonly #enforcement: Enforcement;
   readonly #processes = new ProcessTable(readProcess);
+  readonly #workloads: Workloads;
+  readonly #control: AgentControl;
   readonly #pipeline: Pipeline;
   readonly #spool: Spool;
   readonly #exporter: Exporter;
@@ -94,8 +83,9 @@ export class Agent implements ControlApi, AsyncDisposable {
     mkdirSync(options.config.runDir, { recursive: true, mode: 0o700 });
     const agent = new Agent(options);
     try {
-      agent.#loadPolicyFolders(options.policyDirs);
-      const server = agent.#stack.use(new ControlServer(socket, agent));
+      agent.#policyFiles = agent.#control.applyPolicies(options.policyDirs.flatMap((dir) => readPolicyFolder(dir)));
+      agent.#watch([agent.#control]);
+      const server = agent.#stack.use(new ControlServer(socket, agent.#control));
       await server.listen();
       return agent;
     } catch (error) {
@@ -127,6 +117,15 @@ export class Agent implements ControlApi, AsyncDisposable {
     const table = new RuleSetTable(this.#engine);
     this.#registry = new WorkloadRegistry(this.#engine);
     this.#enforcement = new Enforcement(this.#engine, table, this.#registry, settingsOf(config));
+    this.#workloads = new Workloads(this.#registry, this.#enforcement, this.#processes, log);
+    this.#control = new AgentControl({
+      enforcement: this.#enforcement,
+      registry: this.#registry,
+      log,
+      status: () => this.#status(),
+      flush: (timeoutMs) => this.#flush(timeoutMs),
+      unload: () => this.#unload.resolve(),
+    });
     this.#client = undo.use(
       new OtlpClient({
         endpoint: config.collector.endpoint,
@@ -168,7 +167,7 @@ export class Agent implements ControlApi, AsyncDisposable {
           return use(() => ({ kind: 'other' })); // the process ended: links cannot be followed any more
         }
       },
-      started: (workload, pid) => this.#workloadStarted(workload, pid),
+      started: (workload, pid) => this.#workloads.started(workload, pid),
       emit: (emission) => this.#exporter.add(emission),
       log,
     });
@@ -199,9 +198,7 @@ export class Agent implements ControlApi, AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
-  // ── control socket ──
-
-  status() {
+  #status() {
     return {
       version,
       pid: process.pid,
@@ -220,77 +217,8 @@ export class Agent implements ControlApi, AsyncDisposable {
     };
   }
 
-  policies() {
-    return { results: this.#enforcement.policies };
-  }
-
-  putPolicies(body: unknown) {
-    const { policies } = putPolicies.parse(body);
-    return { results: this.#apply(policies.map((policy) => parsePolicyObject(policy))) };
-  }
-
-  deletePolicies(body: unknown) {
-    const { policies } = deletePolicies.parse(body);
-    const wanted = policies.map(({ kind, namespace, name }) => ({
-      name,
-      ...(kind !== undefined && { kind }),
-      ...(namespace !== undefined && { namespace }),
-    }));
-    return { deleted: this.#enforcement.delete(wanted), generation: this.#enforcement.generation };
-  }
-
-  workloads() {
-    return {
-      workloads: this.#registry.all.map(({ id, record, generation, hostMounts }) => ({
-        id: String(id),
-        generation,
-        hostMounts,
-        ...record,
-      })),
-    };
-  }
-
-  putWorkload(body: unknown) {
-    const record = workloadSchema.parse(body);
-    const before = this.#registry.findContainer(record.containerId)?.record;
-    const workload = this.#registry.prepare(record);
-    let diagnostics: Diagnostic[];
-    try {
-      diagnostics = this.#enforcement.cover(workload);
-      this.#registry.connect(workload);
-    } catch (error) {
-      if (before === undefined) this.#enforcement.uncover([workload]);
-      else workload.record = before;
-      throw error;
-    }
-    this.#adopt(workload);
-    this.#log.info(
-      { container: workload.record.containerId, pod: workload.record.pod, generation: workload.generation },
-      'workload registered',
-    );
-    return { id: String(workload.id), generation: workload.generation, diagnostics };
-  }
-
-  deleteWorkload(body: unknown) {
-    const { containerId } = deleteWorkload.parse(body);
-    const workload = this.#registry.findContainer(containerId);
-    if (workload === undefined) throw new AgentError('workload', `no workload with the container id ${containerId}`);
-    this.#enforcement.uncover([workload]);
-    return { deleted: containerId };
-  }
-
-  putSettings(body: unknown) {
-    const settings = settingsSchema.parse({
-      ...this.#enforcement.settings,
-      ...z.record(z.string(), z.unknown()).parse(body),
-    });
-    this.#enforcement.changeSettings(settings);
-    return { settings, generation: this.#enforcement.generation };
-  }
-
   /** What comes after the request may still be on its way when it is answered. */
-  async flush(body: unknown) {
-    const { timeoutMs } = flushBody.parse(body);
+  async #flush(timeoutMs: number): Promise<{ delivered: boolean; alerts: number }> {
     const deadline = performance.now() + timeoutMs;
     const { isRead, last } = await this.#emptyRings(deadline);
     const isDelivered = (): boolean => {
@@ -301,13 +229,6 @@ export class Agent implements ControlApi, AsyncDisposable {
     while (!isDelivered() && performance.now() < deadline) await setTimeout(10);
     return { delivered: isRead && isDelivered(), alerts: this.#pipeline.stats.alerts };
   }
-
-  unload() {
-    setImmediate(() => this.#unload.resolve());
-    return { unloaded: true };
-  }
-
-  // ── inside ──
 
   #ledger() {
     const spool = this.#spool.stats();
@@ -324,43 +245,13 @@ export class Agent implements ControlApi, AsyncDisposable {
     };
   }
 
-  #apply(readings: PolicyReading[]): PolicyResult[] {
-    const results = this.#enforcement.apply(readings);
-    for (const { diagnostics, status, kind, namespace, name, observedGeneration } of results) {
-      this.#log.info({ kind, namespace, name, status, generation: observedGeneration }, 'policy');
-      for (const diagnostic of diagnostics)
-        if (diagnostic.level !== 'info')
-          this.#log.warn({ code: diagnostic.code, policy: name }, formatDiagnostic(diagnostic));
-    }
-    return results;
-  }
-
-  #loadPolicyFolders(dirs: readonly string[]): void {
-    this.#policyFiles = this.#apply(dirs.flatMap((dir) => readPolicyFolder(dir)));
-  }
-
-  /** Processes that were in a workload before it was registered: no event tells about them, and they may end soon. */
-  #adopt(workload: Workload): void {
-    for (const pid of this.#registry.pids(workload)) {
-      const startNs = readStart(pid);
-      if (startNs !== undefined) this.#processes.find(pid, startNs);
-    }
-  }
-
-  /** The first program of a workload that was empty when it was registered: now its links can be resolved. */
-  #workloadStarted(workload: Workload, pid: number): void {
-    if (workload.rootPid !== undefined || workload.hostMounts) return;
-    workload.rootPid = pid;
-    workload.users = readUserMap(pid);
-    try {
-      for (const diagnostic of this.#enforcement.cover(workload))
-        if (diagnostic.level === 'error') this.#log.error({ code: diagnostic.code }, formatDiagnostic(diagnostic));
-    } catch (err) {
-      this.#log.error(
-        { err, container: workload.record.containerId },
-        'the links in the rules of a workload could not be resolved; they hold as written until the next change',
-      );
-    }
+  #watch(sources: readonly WorkloadSource[]): void {
+    const stop = new AbortController();
+    this.#stack.defer(() => stop.abort());
+    for (const source of sources)
+      source
+        .watch((change) => this.#workloads.take(change), stop.signal)
+        .catch((err: unknown) => this.#log.fatal({ err, source: source.name }, 'a source of workloads has stopped'));
   }
 
   #startLoops(): void {
@@ -409,9 +300,7 @@ export class Agent implements ControlApi, AsyncDisposable {
   #tidy(): void {
     try {
       this.#processes.expire(BigInt(Math.round(Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1e9)));
-      const ended = this.#registry.ended();
-      for (const { record } of ended) this.#log.info({ container: record.containerId }, 'workload ended');
-      this.#enforcement.uncover(ended);
+      this.#workloads.removeEnded();
     } catch (err) {
       this.#log.error({ err }, 'tidying up failed');
     }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { Agent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 import { AgentError } from './error.ts';
+import { renderReport } from './kernel/doctor.ts';
 import { gatherFacts } from './kernel/facts.ts';
 import { type Backend, judge } from './kernel/feature.ts';
 import { machineProbes } from './kernel/probes.ts';
@@ -37,8 +38,8 @@ export async function runAgent({ config, policyDirs, log, signal, ready }: RunOp
 /** The backend for this machine and why, in one sentence. @throws AgentError `not-supported` */
 export function chooseBackend(config: AgentConfig): { backend: Backend; reason: string } {
   const only = config.backend === 'auto' ? undefined : config.backend;
-  const { backend, reason } = judge(gatherFacts(machineProbes), only);
-  if (backend === null)
-    throw new AgentError('not-supported', `${reason}\n"picket doctor" shows everything that was looked at.`);
+  const report = judge(gatherFacts(machineProbes), only);
+  const { backend, reason } = report;
+  if (backend === null) throw new AgentError('not-supported', `this machine lacks something\n${renderReport(report)}`);
   return { backend, reason };
 }

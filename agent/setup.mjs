@@ -54,10 +54,10 @@ function prepare(name, { packages, systems: which, tests }) {
   ];
   const stamp = modulesStamp(tests);
   const needsModules = !stamp.matches;
-  if (missing.length > 0 && process.getuid() !== 0)
+  if (process.getuid() !== 0)
     stop(
       exit.failed,
-      `root is needed to install packages and to load programs into the kernel. As root:\n${byHand(missing, needsModules ? npm : undefined, name)}`,
+      `root is needed${missing.length > 0 ? ' to install packages and' : ''} to load programs into the kernel. As root:\n${byHand(missing, needsModules ? npm : undefined, name)}`,
     );
   if (missing.length > 0) {
     say(`Installing Debian packages: ${missing.join(' ')}`);
@@ -128,11 +128,6 @@ function checkPlatform(name, { names, words }) {
     stop(
       exit.notSupported,
       `${needs}; there is no /sys/kernel/btf/vmlinux here (kernel ${release()} has no BTF, or /sys is not mounted).`,
-    );
-  if (process.getuid() !== 0)
-    stop(
-      exit.failed,
-      `root is needed to load programs into the kernel; run: sudo npm ${name === 'start' || name === 'test' ? name : `run ${name}`}`,
     );
 }
 

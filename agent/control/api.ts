@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { AgentError } from '../error.ts';
+import { formatDiagnostic } from '../policy/diagnostic.ts';
+import type { Enforcement, PolicyResult } from '../policy/enforcement.ts';
+import { type PolicyReading, parsePolicyObject } from '../policy/read.ts';
+import { policyKinds } from '../policy/rule.ts';
+import { settingsSchema } from '../policy/settings.ts';
+import type { WorkloadRegistry } from '../workload/registry.ts';
+import type { TakeChange, WorkloadSource } from '../workload/source.ts';
+import { workloadSchema } from '../workload/workload.ts';
+import type { ControlApi } from './server.ts';
+
+const putPolicies = z.strictObject({ policies: z.array(z.unknown()).max(100_000) });
+const deletePolicies = z.strictObject({
+  policies: z.array(
+    z.strictObject({ kind: z.enum(policyKinds).optional(), namespace: z.string().optional(), name: z.string() }),
+  ),
+});
+const deleteWorkload = z.strictObject({ containerId: z.string() });
+const flushBody = z.strictObject({ timeoutMs: z.int().min(0).max(600_000).default(10_000) });
+
+/** The parts of the agent that requests are about. */
+export interface AgentParts {
+  enforcement: Enforcement;
+  registry: WorkloadRegistry;
+  log: Logger;
+  status(): object;
+  /** Everything up to now is delivered, or not in time. */
+  flush(timeoutMs: number): Promise<{ delivered: boolean; alerts: number }>;
+  unload(): void;
+}
+
+/** Requests of the control socket, checked and carried out; as a source of workloads it yields what is PUT and DELETEd. */
+export class AgentControl implements ControlApi, WorkloadSource {
+  readonly name = 'control socket';
+  readonly #parts: AgentParts;
+  #take: TakeChange | undefined;
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+  }
+
+  async watch(take: TakeChange, signal: AbortSignal): Promise<void> {
+    this.#take = take;
+    if (!signal.aborted) await once(signal, 'abort');
+    this.#take = undefined;
+  }
+
+  status() {
+    return this.#parts.status();
+  }
+
+  policies() {
+    return { results: this.#parts.enforcement.policies };
+  }
+
+  putPolicies(body: unknown) {
+    const { policies } = putPolicies.parse(body);
+    return { results: this.applyPolicies(policies.map((policy) => parsePolicyObject(policy))) };
+  }
+
+  /** Puts policies that were read in force, and logs what became of them. */
+  applyPolicies(readings: readonly PolicyReading[]): PolicyResult[] {
+    const { enforcement, log } = this.#parts;
+    const results = enforcement.apply(readings);
+    for (const { diagnostics, status, kind, namespace, name, observedGeneration } of results) {
+      log.info({ kind, namespace, name, status, generation: observedGeneration }, 'policy');
+      for (const diagnostic of diagnostics)
+        if (diagnostic.level !== 'info')
+          log.warn({ code: diagnostic.code, policy: name }, formatDiagnostic(diagnostic));
+    }
+    return results;
+  }
+
+  deletePolicies(body: unknown) {
+    const { policies } = deletePolicies.parse(body);
+    const { enforcement } = this.#parts;
+    const wanted = policies.map(({ kind, namespace, name }) => ({
+      name,
+      ...(kind !== undefined && { kind }),
+      ...(namespace !== undefined && { namespace }),
+    }));
+    return { deleted: enforcement.delete(wanted), generation: enforcement.generation };
+  }
+
+  workloads() {
+    return {
+      workloads: this.#parts.registry.all.map(({ id, record, generation, hostMounts }) => ({
+        id: String(id),
+        generation,
+        hostMounts,
+        ...record,
+      })),
+    };
+  }
+
+  putWorkload(body: unknown) {
+    const record = workloadSchema.parse(body);
+    const known = this.#parts.registry.findContainer(record.containerId) !== undefined;
+    return this.#taken({ kind: known ? 'changed' : 'added', record });
+  }
+
+  deleteWorkload(body: unknown) {
+    const { containerId } = deleteWorkload.parse(body);
+    this.#taken({ kind: 'removed', containerId });
+    return { deleted: containerId };
+  }
+
+  putSettings(body: unknown) {
+    const { enforcement } = this.#parts;
+    const settings = settingsSchema.parse({
+      ...enforcement.settings,
+      ...z.record(z.string(), z.unknown()).parse(body),
+    });
+    enforcement.changeSettings(settings);
+    return { settings, generation: enforcement.generation };
+  }
+
+  flush(body: unknown) {
+    return this.#parts.flush(flushBody.parse(body).timeoutMs);
+  }
+
+  unload() {
+    setImmediate(() => this.#parts.unload());
+    return { unloaded: true };
+  }
+
+  #taken(change: Parameters<TakeChange>[0]) {
+    if (this.#take === undefined) throw new AgentError('failed', 'the agent is starting or stopping; ask again');
+    return this.#take(change);
+  }
+}

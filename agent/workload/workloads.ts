@@ -1,0 +1,86 @@
+import type { Logger } from 'pino';
+import { AgentError } from '../error.ts';
+import { readStart } from '../event/proc.ts';
+import type { ProcessTable } from '../event/processes.ts';
+import { type Diagnostic, formatDiagnostic } from '../policy/diagnostic.ts';
+import type { Enforcement } from '../policy/enforcement.ts';
+import type { Workload, WorkloadRegistry } from './registry.ts';
+import type { ChangeResult, WorkloadChange } from './source.ts';
+import { readUserMap } from './users.ts';
+import type { WorkloadRecord } from './workload.ts';
+
+/** What sources tell, carried out: a workload is prepared, put under its rules and then connected with its tasks. */
+export class Workloads {
+  readonly #registry: WorkloadRegistry;
+  readonly #enforcement: Enforcement;
+  readonly #processes: ProcessTable;
+  readonly #log: Logger;
+
+  constructor(registry: WorkloadRegistry, enforcement: Enforcement, processes: ProcessTable, log: Logger) {
+    this.#registry = registry;
+    this.#enforcement = enforcement;
+    this.#processes = processes;
+    this.#log = log;
+  }
+
+  /** Takes one change over; its rules are in force when this returns. @throws AgentError `workload`, KernelError */
+  take(change: WorkloadChange): ChangeResult {
+    return change.kind === 'removed' ? this.#remove(change.containerId) : this.#put(change.record);
+  }
+
+  /** The first program of a workload that was empty when it was registered: now its links can be resolved. */
+  started(workload: Workload, pid: number): void {
+    if (workload.rootPid !== undefined || workload.hostMounts) return;
+    workload.rootPid = pid;
+    workload.users = readUserMap(pid);
+    try {
+      for (const diagnostic of this.#enforcement.cover(workload))
+        if (diagnostic.level === 'error') this.#log.error({ code: diagnostic.code }, formatDiagnostic(diagnostic));
+    } catch (err) {
+      this.#log.error(
+        { err, container: workload.record.containerId },
+        'the links in the rules of a workload could not be resolved; they hold as written until the next change',
+      );
+    }
+  }
+
+  /** Forgets workloads whose cgroup is gone. */
+  removeEnded(): void {
+    const ended = this.#registry.ended();
+    for (const { record } of ended) this.#log.info({ container: record.containerId }, 'workload ended');
+    this.#enforcement.uncover(ended);
+  }
+
+  #put(record: WorkloadRecord): ChangeResult {
+    const before = this.#registry.findContainer(record.containerId)?.record;
+    const workload = this.#registry.prepare(record);
+    let diagnostics: Diagnostic[];
+    try {
+      diagnostics = this.#enforcement.cover(workload);
+      this.#registry.connect(workload);
+    } catch (error) {
+      if (before === undefined) this.#enforcement.uncover([workload]);
+      else workload.record = before;
+      throw error;
+    }
+    this.#adopt(workload);
+    const { containerId: container, pod } = record;
+    this.#log.info({ container, pod, generation: workload.generation }, 'workload registered');
+    return { id: String(workload.id), generation: workload.generation, diagnostics };
+  }
+
+  #remove(containerId: string): ChangeResult {
+    const workload = this.#registry.findContainer(containerId);
+    if (workload === undefined) throw new AgentError('workload', `no workload with the container id ${containerId}`);
+    this.#enforcement.uncover([workload]);
+    return { id: String(workload.id), generation: 0, diagnostics: [] };
+  }
+
+  /** Processes that were in a workload before it was registered: no event tells about them, and they may end soon. */
+  #adopt(workload: Workload): void {
+    for (const pid of this.#registry.pids(workload)) {
+      const startNs = readStart(pid);
+      if (startNs !== undefined) this.#processes.find(pid, startNs);
+    }
+  }
+}
