@@ -83,7 +83,7 @@ export class Agent implements AsyncDisposable {
     mkdirSync(options.config.runDir, { recursive: true, mode: 0o700 });
     const agent = new Agent(options);
     try {
-      agent.#policyFiles = agent.#control.applyPolicies(options.policyDirs.flatMap((dir) => readPolicyFolder(dir)));
+      agent.#policyFiles = agent.#enforcement.apply(options.policyDirs.flatMap((dir) => readPolicyFolder(dir)));
       agent.#watch([agent.#control]);
       const server = agent.#stack.use(new ControlServer(socket, agent.#control));
       await server.listen();

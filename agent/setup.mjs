@@ -14,7 +14,7 @@ const exit = { failed: 1, usage: 2, notSupported: 3 };
 const toRun = ['libbpf1', 'libatomic1']; // libatomic1: Node 26
 const toTest = [
   ...toRun,
-  ...['qemu-system-x86', 'qemu-system-common', 'busybox-static', 'kmod', 'cpio', 'xz-utils', 'iproute2'],
+  ...['qemu-system-x86', 'qemu-system-common', 'busybox-static', 'kmod', 'e2fsprogs', 'iproute2'],
   ...['runc', 'mmdebstrap', 'clang', 'llvm', 'libc6-dev', 'libbpf-dev', 'bpftool'],
   ...['maven', 'default-jre-headless', 'git', 'ca-certificates'],
 ];

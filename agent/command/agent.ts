@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
+import { logPolicies } from '../control/api.ts';
 import { createLog } from '../log.ts';
 import { runAgent } from '../main.ts';
 
@@ -25,6 +26,7 @@ export function agentCommand(signal: AbortSignal): Command {
         log,
         signal,
         ready: (agent) => {
+          logPolicies(agent.policyFiles, log);
           process.send?.({ kind: 'ready', socket: agent.socket });
         },
       });

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { AgentError } from '../error.ts';
 import { formatDiagnostic } from '../policy/diagnostic.ts';
 import type { Enforcement, PolicyResult } from '../policy/enforcement.ts';
-import { type PolicyReading, parsePolicyObject } from '../policy/read.ts';
+import { parsePolicyObject } from '../policy/read.ts';
 import { policyKinds } from '../policy/rule.ts';
 import { settingsSchema } from '../policy/settings.ts';
 import type { WorkloadRegistry } from '../workload/registry.ts';
@@ -58,20 +58,10 @@ export class AgentControl implements ControlApi, WorkloadSource {
 
   putPolicies(body: unknown) {
     const { policies } = putPolicies.parse(body);
-    return { results: this.applyPolicies(policies.map((policy) => parsePolicyObject(policy))) };
-  }
-
-  /** Puts policies that were read in force, and logs what became of them. */
-  applyPolicies(readings: readonly PolicyReading[]): PolicyResult[] {
     const { enforcement, log } = this.#parts;
-    const results = enforcement.apply(readings);
-    for (const { diagnostics, status, kind, namespace, name, observedGeneration } of results) {
-      log.info({ kind, namespace, name, status, generation: observedGeneration }, 'policy');
-      for (const diagnostic of diagnostics)
-        if (diagnostic.level !== 'info')
-          log.warn({ code: diagnostic.code, policy: name }, formatDiagnostic(diagnostic));
-    }
-    return results;
+    const results = enforcement.apply(policies.map((policy) => parsePolicyObject(policy)));
+    logPolicies(results, log);
+    return { results };
   }
 
   deletePolicies(body: unknown) {
@@ -130,5 +120,14 @@ export class AgentControl implements ControlApi, WorkloadSource {
   #taken(change: Parameters<TakeChange>[0]) {
     if (this.#take === undefined) throw new AgentError('failed', 'the agent is starting or stopping; ask again');
     return this.#take(change);
+  }
+}
+
+/** Says in the log what became of policies, and what their authors should know. */
+export function logPolicies(results: readonly PolicyResult[], log: Logger): void {
+  for (const { diagnostics, status, kind, namespace, name, observedGeneration } of results) {
+    log.info({ kind, namespace, name, status, generation: observedGeneration }, 'policy');
+    for (const diagnostic of diagnostics)
+      if (diagnostic.level !== 'info') log.warn({ code: diagnostic.code, policy: name }, formatDiagnostic(diagnostic));
   }
 }

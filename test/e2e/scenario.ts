@@ -24,6 +24,10 @@ export interface Report {
 }
 
 const [, , image = '', broker = '', ...files] = process.argv;
+if (files.length === 0) {
+  process.stdout.write('usage: scenario.ts IMAGE HOST:PORT CASE...\n');
+  process.exit(image === '--help' ? 0 : 2);
+}
 
 /** The broker calls itself 127.0.0.1:PORT; here that has to lead to the host. */
 async function forwardTo(address: string): Promise<string> {
