@@ -1,19 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import { configKeys, keyType, type SchemaNode } from '../otel/config-keys.ts';
 import { configSchema } from './config.ts';
 import { settingsSchema } from './policy/settings.ts';
 
 /** Defaults as root has them. */
 const defaults = { ...configSchema.parse({}), stateDir: '/var/lib/picket/agent' };
-
-interface Node {
-  readonly type?: string;
-  readonly description?: string;
-  readonly enum?: readonly unknown[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly properties?: Readonly<Record<string, Node>>;
-}
 
 /** Committed files beside the schema; a test compares. `node agent/config-reference.ts` writes them. */
 export const referenceFiles = {
@@ -29,20 +21,7 @@ export function configJsonSchema(): object {
   return schema;
 }
 
-interface Key {
-  readonly path: readonly string[];
-  readonly node: Node;
-  readonly value: unknown;
-}
-
-function* keys(node = configJsonSchema() as Node, path: readonly string[] = []): Generator<Key> {
-  for (const [name, child] of Object.entries(node.properties ?? {})) {
-    const inner = [...path, name];
-    const value = inner.reduce<unknown>((found, key) => (found as Record<string, unknown>)?.[key], defaults);
-    yield { path: inner, node: child, value };
-    yield* keys(child, inner);
-  }
-}
+const keys = () => configKeys(configJsonSchema() as SchemaNode, defaults);
 
 /** All keys as a Markdown table: key, type, default, how a change takes effect, meaning. */
 export function configTable(): string {
@@ -52,7 +31,7 @@ export function configTable(): string {
       const shown = value === undefined ? '–' : `\`${JSON.stringify(value)}\``;
       const effect =
         path[0] !== undefined && path[0] in settingsSchema.shape ? 'at once, by the control socket' : 'restart';
-      return `| \`${path.join('.')}\` | ${typeOf(node)} | ${shown} | ${effect} | ${node.description ?? ''} |`;
+      return `| \`${path.join('.')}\` | ${keyType(node)} | ${shown} | ${effect} | ${node.description ?? ''} |`;
     });
   return [
     '# Configuration of the agent',
@@ -64,12 +43,6 @@ export function configTable(): string {
     ...rows,
     '',
   ].join('\n');
-}
-
-function typeOf({ type, enum: words, minimum, maximum }: Node): string {
-  if (words) return words.map((word) => `\`${word}\``).join(', ');
-  const range = type === 'integer' && minimum !== undefined ? ` ${minimum}–${maximum}` : '';
-  return `${type ?? 'any'}${range}`;
 }
 
 /** A configuration file that says the defaults, with a comment for each key; keys without a default are commented out. */

@@ -1,16 +1,6 @@
 import { z } from 'zod';
+import { configKeys, keyType, type SchemaNode } from '../../otel/config-keys.ts';
 import { completeConfig, configSchema } from './schema.ts';
-
-interface Node {
-  readonly type?: string;
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly properties?: Readonly<Record<string, Node>>;
-}
 
 /** What the file may say, as JSON Schema, for editors. */
 export function configJsonSchema(): object {
@@ -24,21 +14,7 @@ const defaults = completeConfig(configSchema.parse({}), {
 });
 const kafkaDefaults = configSchema.parse({ kafka: { brokers: ['127.0.0.1:9092'] } }).kafka;
 
-interface Key {
-  readonly path: readonly string[];
-  readonly node: Node;
-  readonly value: unknown;
-}
-
-function* keys(node = configJsonSchema() as Node, path: readonly string[] = []): Generator<Key> {
-  for (const [name, child] of Object.entries(node.properties ?? {})) {
-    const inner = [...path, name];
-    const root = { ...defaults, kafka: kafkaDefaults };
-    const value = inner.reduce<unknown>((found, key) => (found as Record<string, unknown>)?.[key], root);
-    yield { path: inner, node: child, value };
-    yield* keys(child, inner);
-  }
-}
+const keys = () => configKeys(configJsonSchema() as SchemaNode, { ...defaults, kafka: kafkaDefaults });
 
 /** All keys as a Markdown table: key, type, default, meaning. */
 export function configTable(): string {
@@ -46,7 +22,7 @@ export function configTable(): string {
     .filter(({ node }) => !node.properties)
     .map(({ path, node, value }) => {
       const shown = path.at(-1) === 'brokers' ? '– (required)' : `\`${JSON.stringify(value)}\``;
-      return `| \`${path.join('.')}\` | ${typeOf(node)} | ${shown} | ${node.description ?? ''} |`;
+      return `| \`${path.join('.')}\` | ${keyType(node)} | ${shown} | ${node.description ?? ''} |`;
     });
   return [
     '# Configuration of the collector',
@@ -60,16 +36,6 @@ export function configTable(): string {
     ...rows,
     '',
   ].join('\n');
-}
-
-function typeOf({ type, const: only, enum: words, minimum, maximum }: Node): string {
-  if (only !== undefined) return `\`${only}\``;
-  if (words) return words.map((word) => `\`${word}\``).join(', ');
-  const range =
-    type === 'integer' && minimum !== undefined
-      ? ` ${minimum}${maximum === undefined || maximum > 2 ** 50 ? ' or more' : `–${maximum}`}`
-      : '';
-  return `${type}${range}`;
 }
 
 /** A configuration file that says the defaults, with a comment for each key; what is off by default is commented out. */
