@@ -42,7 +42,7 @@ function main() {
 }
 
 function prepare(name, { packages, systems: which, tests }) {
-  checkPlatform(name, systems[which]);
+  checkPlatform(systems[which]);
   const missing = packages.filter((each) => !isInstalled(each));
   const npm = [
     'ci',
@@ -114,11 +114,11 @@ function linkCommands() {
 }
 
 /** One sentence, before anything is installed. */
-function checkPlatform(name, { names, words }) {
-  const needs = `Picket needs ${words} on x86-64${name === 'start' ? ' or arm64' : ''} with Linux 6.1 or newer and BTF`;
+function checkPlatform({ names, words }) {
+  const needs = `Picket needs ${words} on x86-64 with Linux 6.1 or newer and BTF`;
   if (process.platform !== 'linux') stop(exit.notSupported, `${needs}; this is ${process.platform}.`);
-  const architectures = name === 'start' ? ['x64', 'arm64'] : ['x64'];
-  if (!architectures.includes(process.arch)) stop(exit.notSupported, `${needs}; this machine is ${process.arch}.`);
+  // The kernel programs are built for x86-64 alone (bpf/registers.h).
+  if (process.arch !== 'x64') stop(exit.notSupported, `${needs}; this machine is ${process.arch}.`);
   const system = readSystem();
   if (!names.includes(`${system.ID} ${system.VERSION_ID}`))
     stop(exit.notSupported, `${needs}; this is ${system.PRETTY_NAME ?? 'a system without /etc/os-release'}.`);

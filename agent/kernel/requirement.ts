@@ -3,7 +3,8 @@ import { type Attempt, type Facts, mayLoad } from './facts.ts';
 import type { Feature, FeatureName } from './feature.ts';
 
 const oldestKernel = [6, 1] as const;
-const architectures: Record<string, string> = { x64: 'x86-64', arm64: 'arm64' };
+/** Those that the BPF object is built for (bpf/registers.h). */
+const architectures: Record<string, string> = { x64: 'x86-64' };
 const EPERM = 1;
 const otherKernel = 'boot a kernel of the distribution: those of Debian 12 and Ubuntu 24.04 have it';
 /** What Debian and Ubuntu boot with, for the advice when the list cannot be read. */
@@ -28,7 +29,7 @@ export function judgeSystem({ platform, arch }: Facts): Feature {
     true,
     ok,
     `${platform === 'linux' ? 'Linux' : platform} on ${known ?? arch}`,
-    'Picket works inside the Linux kernel, on x86-64 and arm64',
+    'Picket works inside the Linux kernel, in this version on x86-64',
     'run it on a Linux machine, virtual or not: Debian 12 or 13, or Ubuntu 24.04',
   );
 }

@@ -1,4 +1,5 @@
 import { limits } from '../abi.gen.ts';
+import { type Diagnostic, diagnose } from './diagnostic.ts';
 import { depthOf } from './path.ts';
 import type { Report } from './report.ts';
 import type { Category, Policy, Rule, RuleObject } from './rule.ts';
@@ -60,4 +61,12 @@ export function refuseUncovered(policy: Policy, report: Report, architecture: st
     if (path !== undefined && depthOf(path) > maxDepth)
       refuse(where, `paths of more than ${maxDepth} components`, rule);
   }
+}
+
+/** What the rules of a policy that is loaded do not reach yet: a reader would take "Block" for all that opens are not. */
+export function gapsOf({ kind, namespace, name, rules }: Policy): Diagnostic[] {
+  if (!rules.some((rule) => rule.category === 'file')) return [];
+  const message =
+    'this version judges opens; writing through an open descriptor, creating, removing, linking, renaming and changing attributes are not judged';
+  return [diagnose({ policy: name, kind, ...(namespace !== '' && { namespace }) }, 'NotCovered', 'spec.file', message)];
 }

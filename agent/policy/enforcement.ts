@@ -2,6 +2,7 @@ import type { Engine } from '../kernel/engine.ts';
 import { KernelError } from '../kernel/error.ts';
 import type { Workload, WorkloadRegistry } from '../workload/registry.ts';
 import { CompileError, compile } from './compile.ts';
+import { gapsOf } from './coverage.ts';
 import { type Diagnostic, diagnose, type Subject } from './diagnostic.ts';
 import { type EncodedRuleSet, encode, HashCollision } from './encode.ts';
 import { openRoot } from './links.ts';
@@ -249,7 +250,7 @@ export class Enforcement {
       status,
       observedGeneration: generation,
       workloads,
-      diagnostics: [...diagnostics, ...idle],
+      diagnostics: [...diagnostics, ...gapsOf(policy), ...idle],
     };
   }
 }

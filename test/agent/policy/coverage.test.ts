@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { maxDepth, syscallNumber } from '../../../agent/policy/coverage.ts';
+import { gapsOf, maxDepth, syscallNumber } from '../../../agent/policy/coverage.ts';
 import { parsePolicyObject } from '../../../agent/policy/read.ts';
+import type { Policy } from '../../../agent/policy/rule.ts';
 import { csp, hsp, ksp } from './objects.ts';
 
 const from = { fromSource: [{ path: '/bin/sh' }] };
@@ -75,5 +76,22 @@ describe('a policy that uses what is not enforced yet is refused as a whole', ()
       35,
       undefined,
     ]);
+  });
+});
+
+describe('gapsOf()', () => {
+  const policyWith = (spec: object) =>
+    parsePolicyObject({
+      apiVersion: 'security.kubearmor.com/v1',
+      kind: 'KubeArmorPolicy',
+      metadata: { name: 'p', namespace: 'n' },
+      spec: { action: 'Block', ...spec },
+    }).policy as Policy;
+
+  it('says of file rules that more than opens is not judged yet, and nothing of others', () => {
+    const [gap, ...more] = gapsOf(policyWith({ file: { matchPaths: [{ path: '/f' }] } }));
+    expect(gap).toMatchObject({ policy: 'p', code: 'NotCovered', level: 'warning', field: 'spec.file' });
+    expect(more).toEqual([]);
+    expect(gapsOf(policyWith({ process: { matchPaths: [{ path: '/f' }] } }))).toEqual([]);
   });
 });
