@@ -12,10 +12,10 @@ static __always_inline void event__begin(struct scratch *s, struct task_struct *
 					 enum picket_event_kind kind)
 {
 	struct picket_event *e = &s->event;
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	struct task_struct *parent = task->real_parent;
 	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
 	struct pid *parent_pid = BPF_CORE_READ(parent, group_leader, thread_pid);
-	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
+	struct tty_struct *tty = task->signal->tty;
 	__u32 level = BPF_CORE_READ(pid, level);
 	struct upid upid = {};
 
@@ -30,10 +30,10 @@ static __always_inline void event__begin(struct scratch *s, struct task_struct *
 	e->exec_session = record->exec_session;
 	e->task_flags = record->flags;
 	e->exe_hash = record->exe_hash;
-	e->pid = BPF_CORE_READ(task, tgid);
-	e->tid = BPF_CORE_READ(task, pid);
-	e->ppid = BPF_CORE_READ(parent, tgid);
-	e->uid = BPF_CORE_READ(task, cred, uid.val);
+	e->pid = task->tgid;
+	e->tid = task->pid;
+	e->ppid = parent->tgid;
+	e->uid = task->cred->uid.val;
 	bpf_core_read(&upid, sizeof(upid), &pid->numbers[level]);
 	e->vpid = upid.nr;
 	if (BPF_CORE_READ(parent_pid, level) >= level) { /* else the parent is outside the pid namespace: 0 */

@@ -137,8 +137,8 @@ int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
 	count(PICKET_COUNT_EXEC_JUDGED);
 	file = bprm->file;
 	s = scratch__claim(&index);
-	verdict = judge__object(&j, s, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry),
-				task__access(task, BPF_CORE_READ(file, f_inode)), false);
+	verdict = judge__object(&j, s, path__walk_typed(s, file->f_path.mnt, file->f_path.dentry),
+				file->f_inode->i_uid.val, 0, false);
 	if (verdict >= PICKET_VERDICT_ALERT) {
 		ret = verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0;
 		count(ret ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
@@ -150,6 +150,12 @@ int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
 	return ret;
 }
 
+/* An alert has used the walk's memory for the working directory. */
+static __always_inline int exec__walk_again(struct scratch *s, struct file *file)
+{
+	return path__walk(s, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(file, f_path.dentry));
+}
+
 /*
  * A program has been set up and has not run an instruction yet. Remembers it, tells the agent, and in the tracepoint
  * backend judges it: SIGKILL here ends the process before it starts.
@@ -158,14 +164,13 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct picket_task *record = task__record(task);
-	struct judgement j = {}, on_open = {};
+	__u32 verdict, index, length, owner;
 	struct picket_workload *workload;
-	__u32 verdict, index, length, access;
-	struct dentry *dentry;
-	struct vfsmount *mnt;
+	struct judgement j = {};
 	struct scratch *s;
 	struct file *file;
 	bool entry;
+	int walked;
 
 	if (!record)
 		return 0;
@@ -174,42 +179,46 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 	if (entry && (!workload || workload->id != record->workload || !task__starts_workload(task, record, workload)))
 		return 0; /* the runtime at work; or the workload was removed, and its slot may be another's by now */
 	file = bprm->file;
-	mnt = BPF_CORE_READ(file, f_path.mnt);
-	dentry = BPF_CORE_READ(file, f_path.dentry);
-	access = task__access(task, BPF_CORE_READ(file, f_inode));
 	s = scratch__claim(&index);
+	walked = path__walk_direct(s, file->f_path.mnt, file->f_path.dentry);
 
 	if (entry && workload) {
 		record->root_start_ns = task__start(task);
-		record->root_pid = BPF_CORE_READ(task, tgid);
+		record->root_pid = task->tgid;
 		if (workload->flags & PICKET_WORKLOAD_STARTED)
 			record->exec_session = bpf_ktime_get_boot_ns();
 	}
 	if (picket_backend == PICKET_BACKEND_TRACEPOINT) {
+		owner = file->f_inode->i_uid.val;
 		/* The kernel opened the program first: a file rule that blocks it acts on it (8.2), and it is the one alert. */
-		if (judge__begin(&on_open, record, PICKET_CATEGORY_FILE) &&
-		    judge__object(&on_open, s, mnt, dentry, access, true) == PICKET_VERDICT_DENY) {
+		if (judge__begin(&j, record, PICKET_CATEGORY_FILE) &&
+		    judge__object(&j, s, walked, owner, 0, true) == PICKET_VERDICT_DENY) {
 			bpf_send_signal(SIGNAL_KILL);
 			count(PICKET_COUNT_DENIED);
 			if (s) {
 				event__begin(s, task, record, PICKET_EVENT_ALERT);
-				event__judgement(s, &on_open, PICKET_OPERATION_OPEN);
+				event__judgement(s, &j, PICKET_OPERATION_OPEN);
 				s->event.flags |= PICKET_EVENT_KILLED;
 				s->event.result = -EXEC_EACCES;
 				s->event.path_length = length = path__text(s, 0);
 				s->event.cwd_length = event__cwd(s, task, length);
 				event__send(s, length + s->event.cwd_length, true);
 			}
-		} else if (judge__begin(&j, record, PICKET_CATEGORY_PROCESS)) {
-			count(PICKET_COUNT_EXEC_JUDGED);
-			verdict = judge__object(&j, s, mnt, dentry, access, false);
-			if (verdict == PICKET_VERDICT_DENY)
-				bpf_send_signal(SIGNAL_KILL);
-			if (verdict >= PICKET_VERDICT_ALERT) {
-				count(verdict == PICKET_VERDICT_DENY ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
-				if (s)
-					exec__alert(s, task, record, &j, verdict == PICKET_VERDICT_DENY ? PICKET_EVENT_KILLED : 0,
-						    verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0, true);
+			walked = exec__walk_again(s, file);
+		} else {
+			__builtin_memset(&j, 0, sizeof(j));
+			if (judge__begin(&j, record, PICKET_CATEGORY_PROCESS)) {
+				count(PICKET_COUNT_EXEC_JUDGED);
+				verdict = judge__object(&j, s, walked, owner, 0, false);
+				if (verdict == PICKET_VERDICT_DENY)
+					bpf_send_signal(SIGNAL_KILL);
+				if (verdict >= PICKET_VERDICT_ALERT) {
+					count(verdict == PICKET_VERDICT_DENY ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
+					if (s)
+						exec__alert(s, task, record, &j, verdict == PICKET_VERDICT_DENY ? PICKET_EVENT_KILLED : 0,
+							    verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0, true);
+					walked = exec__walk_again(s, file);
+				}
 			}
 		}
 	}
@@ -223,7 +232,7 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 	record->exe_hash = 0;
 	if (!s)
 		return 0;
-	if (path__walk(s, (__u64)mnt, (__u64)dentry) == 0)
+	if (walked == WALK_RESOLVED)
 		record->exe_hash = path__hash(s);
 	event__begin(s, task, record, PICKET_EVENT_EXEC);
 	s->event.path_hash = record->exe_hash;

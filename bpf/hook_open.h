@@ -14,7 +14,6 @@ enum {
 	MODE_PATH = 0x4000,            /* FMODE_PATH: O_PATH opens nothing */
 	MODE_NO_ACCOUNT = 0x20000000,  /* FMODE_NOACCOUNT: a stacked file system opens its backing file */
 };
-#define MOUNT_INTERNAL ((__u64)-22) /* MNT_NS_INTERNAL: copy-up, merged readdir, memfd, pipes, anonymous inodes */
 
 static __always_inline void open__alert(struct scratch *s, struct task_struct *task, const struct picket_task *record,
 					const struct judgement *j, __u32 flags, __s32 result)
@@ -30,44 +29,51 @@ static __always_inline void open__alert(struct scratch *s, struct task_struct *t
 	event__send(s, length + s->event.cwd_length, result != 0);
 }
 
-/* Judges an open of `file`; true: refuse. */
-static __always_inline bool open__judge(struct task_struct *task, struct picket_task *record, struct file *file, __u32 flags)
-{
-	struct vfsmount *mnt = BPF_CORE_READ(file, f_path.mnt);
-	__u32 f_flags = BPF_CORE_READ(file, f_flags), mode = BPF_CORE_READ(file, f_mode), access, verdict, index;
-	bool exec_open = f_flags & OPEN_FOR_EXEC, refuse;
-	struct picket_workload *workload;
-	struct judgement j = {};
-	struct scratch *s;
+/* What a judgement needs of a file. */
+struct open_file {
+	__u32 flags; /* f_flags */
+	__u32 mode;  /* f_mode */
+	__u32 owner; /* i_uid */
+};
 
-	if (mode & (MODE_NO_ACCOUNT | MODE_PATH))
+/* Is there anything to judge? Fills `j`. */
+static __always_inline bool open__begin(struct judgement *j, struct task_struct *task, struct picket_task *record,
+					const struct open_file *file)
+{
+	struct picket_workload *workload;
+
+	if (file->mode & (MODE_NO_ACCOUNT | MODE_PATH))
 		return false;
 	if (record->flags & PICKET_TASK_ENTRY) {
 		/* The runtime at work; only the program that it is about to start is looked at. */
-		if (!exec_open)
+		if (!(file->flags & OPEN_FOR_EXEC))
 			return false;
 		workload = bpf_map_lookup_elem(&picket_workloads, &record->slot);
 		if (!workload || !task__starts_workload(task, record, workload))
 			return false;
 	}
-	if (!judge__begin(&j, record, PICKET_CATEGORY_FILE))
-		return false;
-	if ((__u64)BPF_CORE_READ(mount__of(mnt), mnt_ns) == MOUNT_INTERNAL)
+	return judge__begin(j, record, PICKET_CATEGORY_FILE);
+}
+
+/* Judges the open of the file whose path was walked; true: refuse. */
+static __always_inline bool open__judge(struct judgement *j, struct scratch *s, int walked, struct task_struct *task,
+					struct picket_task *record, const struct open_file *file, __u32 flags)
+{
+	__u32 change = 0, verdict;
+	bool refuse;
+
+	if (walked == WALK_INTERNAL)
 		return false;
 	count(PICKET_COUNT_OPEN_JUDGED);
-	access = task__access(task, BPF_CORE_READ(file, f_inode));
-	if (mode & MODE_WRITE || f_flags & OPEN_TRUNCATES)
-		access |= PICKET_ACCESS_CHANGE;
-	s = scratch__claim(&index);
-	verdict = judge__object(&j, s, mnt, BPF_CORE_READ(file, f_path.dentry), access, exec_open);
+	if (file->mode & MODE_WRITE || file->flags & OPEN_TRUNCATES)
+		change = PICKET_ACCESS_CHANGE;
+	verdict = judge__object(j, s, walked, file->owner, change, file->flags & OPEN_FOR_EXEC);
+	if (verdict < PICKET_VERDICT_ALERT)
+		return false;
 	refuse = verdict == PICKET_VERDICT_DENY;
-	if (verdict >= PICKET_VERDICT_ALERT) {
-		count(refuse ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
-		if (s)
-			open__alert(s, task, record, &j, refuse ? flags : 0, refuse ? -OPEN_EACCES : 0);
-	}
+	count(refuse ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
 	if (s)
-		scratch__release(s);
+		open__alert(s, task, record, j, refuse ? flags : 0, refuse ? -OPEN_EACCES : 0);
 	return refuse;
 }
 
@@ -76,10 +82,27 @@ int BPF_PROG(picket_file_open, struct file *file, int ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct picket_task *record = task__record(task);
+	struct open_file opened;
+	struct judgement j = {};
+	struct scratch *s;
+	__u32 index;
+	int walked;
 
 	if (ret || !record)
 		return ret;
-	return open__judge(task, record, file, 0) ? -OPEN_EACCES : 0;
+	opened.flags = file->f_flags;
+	opened.mode = file->f_mode;
+	if (!open__begin(&j, task, record, &opened))
+		return 0;
+	opened.owner = file->f_inode->i_uid.val;
+	s = scratch__claim(&index);
+	walked = s ? path__walk_direct(s, file->f_path.mnt, file->f_path.dentry) :
+		     path__unwalked((__u64)BPF_CORE_READ(file, f_path.mnt));
+	if (open__judge(&j, s, walked, task, record, &opened, 0))
+		ret = -OPEN_EACCES;
+	if (s)
+		scratch__release(s);
+	return ret;
 }
 
 #endif

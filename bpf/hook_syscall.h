@@ -16,9 +16,7 @@ enum { SYSCALL_EPERM = 1, SYSCALL_EACCES = 13, AT_CURRENT = -100, NAME_IN_CALL =
 
 static __always_inline bool syscall__named(const struct judgement *j, __u32 number)
 {
-	struct picket_set *set = bpf_map_lookup_elem(&picket_sets, &j->set);
-
-	return set && number < 512 && set->syscalls[(number >> 6) & 7] & (1ULL << (number & 63));
+	return number < 512 && j->head->syscalls[(number >> 6) & 7] & (1ULL << (number & 63));
 }
 
 static __always_inline bool syscall__reported(long ret)
@@ -44,7 +42,6 @@ static __always_inline void syscall__path(const struct path *dir, struct dentry 
 	__u32 number, index, length;
 	struct judge_path c = {};
 	struct judgement j = {};
-	struct picket_set *set;
 	struct scratch *s;
 
 	if (!record || record->flags & PICKET_TASK_ENTRY)
@@ -55,24 +52,24 @@ static __always_inline void syscall__path(const struct path *dir, struct dentry 
 	record->call_flags = 0;
 	if (!judge__begin(&j, record, PICKET_CATEGORY_SYSCALL | number << 8) || !syscall__named(&j, number))
 		return;
-	set = bpf_map_lookup_elem(&picket_sets, &j.set);
-	s = set ? scratch__claim(&index) : NULL;
-	if (!s || !set)
+	s = scratch__claim(&index);
+	if (!s)
 		return;
 	/* Through memory: a typed pointer is no number to the verifier. */
-	*(volatile __u64 *)&s->dentries[0] = (__u64)dentry;
-	if (path__walk(s, (__u64)BPF_CORE_READ(dir, mnt), *(volatile __u64 *)&s->dentries[0]) == 0) {
+	*(volatile __u64 *)&s->dentry = (__u64)dentry;
+	if (path__walk(s, (__u64)BPF_CORE_READ(dir, mnt), *(volatile __u64 *)&s->dentry) == WALK_RESOLVED) {
 		c.set = j.set;
-		c.depths = set->depths[PICKET_CATEGORY_SYSCALL];
+		c.depths = j.head->depths[PICKET_CATEGORY_SYSCALL];
 		c.key_category = j.category;
+		c.outcome = PICKET_OUTCOME_NONE;
 		judge__path(s, &c);
-		record->call_hash = c.hash;
+		record->call_hash = path__hash(s);
 		record->call_outcome = c.outcome;
 		if (c.outcome == PICKET_OUTCOME_NONE)
 			c.outcome = syscall__without_path(&j, number);
 		if (c.outcome != PICKET_OUTCOME_NONE) {
 			event__begin(s, task, record, PICKET_EVENT_PATH);
-			s->event.path_hash = c.hash;
+			s->event.path_hash = record->call_hash;
 			s->event.path_length = length = path__text(s, 0);
 			event__send(s, length, false);
 			record->call_flags = PICKET_CALL_PATH_SENT;
@@ -229,12 +226,30 @@ int BPF_PROG(picket_ia32_rmdir, struct pt_regs *regs, long ret)
 static __always_inline void syscall__opened(struct task_struct *task, struct picket_task *record, long fd)
 {
 	struct file **table = BPF_CORE_READ(task, files, fdt, fd), *file = NULL;
+	struct open_file opened;
+	struct judgement j = {};
+	struct scratch *s;
+	__u32 index;
+	__u64 mnt;
+	int walked;
 
 	if (fd < 0 || fd >= BPF_CORE_READ(task, files, fdt, max_fds))
 		return;
 	bpf_probe_read_kernel(&file, sizeof(file), table + (__u32)fd);
-	if (file && open__judge(task, record, file, PICKET_EVENT_KILLED))
+	if (!file)
+		return;
+	opened.flags = BPF_CORE_READ(file, f_flags);
+	opened.mode = BPF_CORE_READ(file, f_mode);
+	if (!open__begin(&j, task, record, &opened))
+		return;
+	opened.owner = BPF_CORE_READ(file, f_inode, i_uid.val);
+	s = scratch__claim(&index);
+	mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
+	walked = s ? path__walk(s, mnt, (__u64)BPF_CORE_READ(file, f_path.dentry)) : path__unwalked(mnt);
+	if (open__judge(&j, s, walked, task, record, &opened, PICKET_EVENT_KILLED))
 		bpf_send_signal(SIGNAL_KILL);
+	if (s)
+		scratch__release(s);
 }
 
 SEC("tp_btf/sys_exit")

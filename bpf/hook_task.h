@@ -111,7 +111,7 @@ int BPF_PROG(picket_fork, struct task_struct *parent, struct task_struct *child)
 		if (beside && beside->workload == record->workload)
 			record->flags &= ~PICKET_TASK_ENTRY; /* under way before its workload was registered, not swept yet */
 	}
-	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+	if (child->pid != child->tgid)
 		return 0; /* a thread */
 	s = scratch__claim(&index);
 	if (!s)
@@ -129,7 +129,7 @@ int BPF_PROG(picket_exit, struct task_struct *task)
 	struct scratch *s;
 	__u32 index;
 
-	if (!record || BPF_CORE_READ(task, signal, live.counter) != 0)
+	if (!record || task->signal->live.counter != 0)
 		return 0;
 	s = scratch__claim(&index);
 	if (!s)
@@ -171,7 +171,7 @@ int picket_sweep(struct bpf_iter__task *context)
 	__builtin_memset(record, 0, sizeof(*record));
 	root = task;
 	for (int i = 0; i < MAX_ANCESTORS; i++) {
-		parent = BPF_CORE_READ(root, real_parent);
+		parent = root->real_parent;
 		id = task__cgroup(parent);
 		above = bpf_map_lookup_elem(&picket_cgroups, &id);
 		if (!above || above->workload != cgroup->workload)
@@ -179,7 +179,7 @@ int picket_sweep(struct bpf_iter__task *context)
 		root = parent;
 	}
 	record->root_start_ns = task__start(root);
-	record->root_pid = BPF_CORE_READ(root, tgid);
+	record->root_pid = root->tgid;
 	record->slot = cgroup->slot;
 	record->workload = cgroup->workload; /* last: other hooks read the record meanwhile */
 	return 0;
@@ -201,7 +201,7 @@ int picket_own_root(struct bpf_iter__task *context)
 	s = scratch__claim(&index);
 	if (!s)
 		return 0;
-	if (path__walk(s, (__u64)BPF_CORE_READ(task, fs, root.mnt), (__u64)BPF_CORE_READ(task, fs, root.dentry)) == 0) {
+	if (path__walk(s, (__u64)BPF_CORE_READ(task, fs, root.mnt), (__u64)BPF_CORE_READ(task, fs, root.dentry)) == WALK_RESOLVED) {
 		length = path__text(s, 0);
 		if (length <= PICKET_MAX_PATH)
 			bpf_seq_write(context->meta->seq, s->strings, length);

@@ -14,7 +14,29 @@ const volatile __u64 picket_hash_path = 1;
 enum { SCRATCH_PER_CPU = 4 };
 const volatile __u32 picket_cpus = 1;
 
-enum { SCRATCH_STRINGS = 24576 };
+enum {
+	SCRATCH_STRINGS = 24576,
+	MOUNT_COPY = 64, /* bytes of a struct mount and of a struct dentry that the walk looks at */
+	DENTRY_COPY = 96,
+	PREFIXES = 16, /* a power of two */
+	PREFIX_STEPS = 6,
+};
+
+/* A name on the way from a file to the root. */
+struct step {
+	__u64 hash;
+	__u64 dentry;
+	__u32 sequence; /* of the dentry when it was read */
+	__u32 pad;
+};
+
+/* The way from a mount to the root, as long as no mount changes. */
+struct prefix {
+	__u64 mount;
+	__u32 sequence; /* of all mounts */
+	__u32 count;
+	struct step steps[PREFIX_STEPS];
+};
 
 /*
  * Working memory of one decision. It is claimed, not per-CPU: a preempted hook keeps its buffer while another task
@@ -22,9 +44,14 @@ enum { SCRATCH_STRINGS = 24576 };
  */
 struct scratch {
 	__u32 busy;
-	__u32 count;                              /* steps of the walk, leaf first */
-	__u64 hashes[PICKET_MAX_COMPONENTS];      /* of each component; 0: the step crossed a mount */
-	__u64 dentries[PICKET_MAX_COMPONENTS];
+	__u32 count;                              /* names of the path last walked, leaf first */
+	__u64 mount, dentry;                      /* where the walk goes on above the file's own mount */
+	__u32 mounts;                             /* sequence number of all mounts at the last walk */
+	__u32 pad;
+	struct step steps[PICKET_MAX_COMPONENTS];
+	struct prefix prefixes[PREFIXES];
+	__u64 mount_copy[MOUNT_COPY / 8];
+	__u64 dentry_copy[DENTRY_COPY / 8];
 	char name[PICKET_MAX_NAME + 9];           /* the hash reads eight bytes at a time */
 	struct picket_event event;
 	char strings[SCRATCH_STRINGS];            /* follows event without a gap: both leave in one record */
@@ -133,6 +160,13 @@ static __always_inline struct scratch *scratch__claim(__u32 *index)
 	}
 	count(PICKET_COUNT_SCRATCH_BUSY);
 	return NULL;
+}
+
+/* A step of the walk; the mask is for the verifier, and hidden from the compiler, which might find it needless. */
+static __always_inline struct step *scratch__step(struct scratch *s, __u32 index)
+{
+	asm volatile("" : "+r"(index));
+	return &s->steps[index & (PICKET_MAX_COMPONENTS - 1)];
 }
 
 static __always_inline void scratch__release(struct scratch *s)

@@ -1,169 +1,78 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/*
- * From an object to its canonical path (policy.md 6.1): names are collected from the leaf to the root of the mount
- * namespace, each hashed on the way; the root-to-leaf pass over the hashes (judge.h) then knows every directory prefix.
- *
- * The hash is a polynomial over the prime p = 2^61 - 1 at a secret point, so nobody who can choose file names can find
- * two with the same hash: two different paths collide with probability < (length / 7) / 2^60.
- *
- *   component(b):   h = length + 1;  for each 7 bytes, little endian, zero-padded:  h = h * picket_hash_name + chunk
- *   path:           H("/") = 1;  H(parent/name) = H(parent) * picket_hash_path + component(name)
- *
- * agent/policy/hash.ts computes the same; a test compares the two.
- */
+/* The path of an object: the walk to the root, and what was walked as a hash and as text. */
 #ifndef PICKET_PATH_H
 #define PICKET_PATH_H
 
-#include "maps.h"
-
-/* Weak: a kernel without CONFIG_KALLSYMS_ALL does not tell where they are, and torn walks go unnoticed there. */
-extern const void rename_lock __ksym __weak;
-extern const void mount_lock __ksym __weak;
-
-enum { HASH_PRIME_BITS = 61 };
-#define HASH_PRIME ((1ULL << HASH_PRIME_BITS) - 1)
-
-/* a * b + c mod p, for a, b < p and c < 2^61. eBPF has no 128-bit product: four 32-bit ones. */
-static __always_inline __u64 hash__step(__u64 a, __u64 b, __u64 c)
-{
-	__u64 a1 = a >> 32, a0 = (__u32)a, b1 = b >> 32, b0 = (__u32)b;
-	__u64 mid = a1 * b0 + a0 * b1; /* < 2^62 */
-	__u64 low = a0 * b0;
-	__u64 sum;
-
-	/* 2^64 = 8 and 2^61 = 1 modulo p; every term is below 2^61, the sum below 2^64 */
-	sum = (a1 * b1 << 3) + (mid >> 29) + ((mid & ((1ULL << 29) - 1)) << 32) + (low & HASH_PRIME) + (low >> HASH_PRIME_BITS) + c;
-	sum = (sum & HASH_PRIME) + (sum >> HASH_PRIME_BITS);
-	return sum >= HASH_PRIME ? sum - HASH_PRIME : sum;
-}
-
-/* Hash of s->name[0..length). Global: the verifier looks at its loop once, not once per component. */
-__noinline __u64 path__component(struct scratch *s, __u32 length)
-{
-	__u64 h = length + 1;
-
-	if (!s)
-		return 0;
-	for (__u32 i = 0; i < (PICKET_MAX_NAME + 6) / 7; i++) {
-		__u32 at = i * 7;
-		__u64 chunk;
-
-		if (at >= length)
-			break;
-		chunk = *(__u64 *)&s->name[at] & ((1ULL << 56) - 1);
-		if (length - at < 7)
-			chunk &= (1ULL << (8 * (length - at))) - 1;
-		h = hash__step(h, picket_hash_name, chunk);
-	}
-	return h;
-}
-
-/* The part of a dentry that the walk needs; one read instead of three where the fields are neighbours. */
-struct dentry_view {
-	struct dentry *parent;
-	__u32 hash;
-	__u32 length;
-	const unsigned char *name;
-};
-
-static __always_inline int dentry__view(struct dentry *dentry, struct dentry_view *view)
-{
-	if (bpf_core_field_offset(struct dentry, d_name.len) == bpf_core_field_offset(struct dentry, d_parent) + 12 &&
-	    bpf_core_field_offset(struct dentry, d_name.name) == bpf_core_field_offset(struct dentry, d_parent) + 16)
-		return bpf_probe_read_kernel(view, sizeof(*view), (void *)dentry + bpf_core_field_offset(struct dentry, d_parent));
-	view->parent = BPF_CORE_READ(dentry, d_parent);
-	view->length = BPF_CORE_READ(dentry, d_name.len);
-	view->name = BPF_CORE_READ(dentry, d_name.name);
-	return 0;
-}
-
-static __always_inline __u32 lock__sequence(const void *lock)
-{
-	__u32 sequence = 0;
-
-	if (lock)
-		bpf_probe_read_kernel(&sequence, sizeof(sequence), lock);
-	return sequence;
-}
-
-static __always_inline struct mount *mount__of(struct vfsmount *mnt)
-{
-	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-}
-
-struct walk_context {
-	struct scratch *s;
-	struct dentry *dentry;
-	struct mount *mount;
-	struct dentry *mount_root;
-	__u32 count;
-	__s32 result; /* 1: under way, 0: resolved, -1: not */
-};
-
-static long path__walk_step(__u32 index, struct walk_context *c)
-{
-	struct dentry *dentry = c->dentry;
-	__u32 step = index & (PICKET_MAX_COMPONENTS - 1), length;
-	struct dentry_view view = {};
-	struct scratch *s = c->s;
-
-	c->count = index;
-	if (dentry == c->mount_root) {
-		struct mount *mount = c->mount, *parent = BPF_CORE_READ(mount, mnt_parent);
-		struct mnt_namespace *namespace;
-
-		if (parent == mount) {
-			/* A mount outside every namespace, or in an anonymous one, has no path (6.3). */
-			namespace = BPF_CORE_READ(mount, mnt_ns);
-			c->result = namespace && BPF_CORE_READ(namespace, ns.inum) ? 0 : -1;
-			return 1;
-		}
-		c->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-		c->mount = parent;
-		c->mount_root = BPF_CORE_READ(parent, mnt.mnt_root);
-		s->hashes[step] = 0;
-		return 0;
-	}
-	c->result = -1;
-	if (dentry__view(dentry, &view) || view.parent == dentry)
-		return 1; /* the root of a tree that is not mounted here */
-	length = view.length & PICKET_MAX_NAME; /* the verifier needs the mask; no name is longer */
-	if (length == 0 || bpf_probe_read_kernel(s->name, length, view.name))
-		return 1;
-	s->hashes[step] = path__component(s, length);
-	s->dentries[step] = (__u64)dentry;
-	c->dentry = view.parent;
-	c->result = 1;
-	return 0;
-}
+#include "ascent.h"
 
 /*
- * Walks from `dentry` in `vfsmount` to the root. 0: resolved, and not torn by a rename or a mount under way (retried
- * once); s->hashes, s->dentries and s->count are filled. Otherwise they hold what could be read.
- * Global, with addresses as plain numbers: the verifier looks at it once for all callers.
+ * Walks the path of `dentry` in the mount `vfsmount`. WALK_RESOLVED: s->steps and s->count are filled. Otherwise they hold
+ * what could be read. Global, with addresses as plain numbers: the verifier looks at it once for all callers.
  */
 __noinline int path__walk(struct scratch *s, __u64 vfsmount, __u64 dentry)
 {
-	struct walk_context c = {};
+	int result;
 
 	if (!s)
-		return -1;
-	for (int attempt = 0; attempt < 2; attempt++) {
-		__u32 renames = lock__sequence(&rename_lock), mounts = lock__sequence(&mount_lock);
-
-		c.s = s;
-		c.dentry = (struct dentry *)dentry;
-		c.mount = mount__of((struct vfsmount *)vfsmount);
-		c.mount_root = BPF_CORE_READ((struct vfsmount *)vfsmount, mnt_root);
-		c.result = 1;
-		c.count = 0;
-		bpf_loop(PICKET_MAX_COMPONENTS, path__walk_step, &c, 0);
-		s->count = c.result > 0 ? PICKET_MAX_COMPONENTS : c.count;
-		/* an odd sequence: a writer is at work */
-		if (!((renames | mounts) & 1) && renames == lock__sequence(&rename_lock) && mounts == lock__sequence(&mount_lock))
-			return c.result ? -1 : 0;
+		return WALK_UNRESOLVED;
+	for (int attempt = 0; attempt < WALK_ATTEMPTS; attempt++) {
+		s->count = 0;
+		s->mount = vfsmount;
+		s->dentry = dentry;
+		result = walk__above(s);
+		if (result != WALK_TORN)
+			return result;
 	}
-	return -1;
+	return WALK_UNRESOLVED;
+}
+
+/* The same where the verifier knows the types, several times as fast. */
+static __always_inline int path__walk_direct(struct scratch *s, struct vfsmount *mnt, struct dentry *dentry)
+{
+	const struct dentry *root, *at = dentry, *parent;
+	int result;
+
+	if (!s)
+		return WALK_UNRESOLVED;
+	root = mnt->mnt_root;
+	/* Through memory: a typed pointer is no number to the verifier. */
+	s->mount = (__u64)mnt;
+	s->dentry = (__u64)dentry;
+	for (int i = 0; i < WALK_DIRECT; i++) {
+		if (at == root) {
+			s->count = i;
+			result = walk__prefix(s);
+			if (result == WALK_TORN)
+				goto again;
+			at = dentry;
+			for (int j = 0; j < WALK_DIRECT; j++) {
+				if (at == root)
+					return result;
+				if (walk__torn(&s->steps[j], *(volatile const __u32 *)&at->d_seq.seqcount.sequence))
+					goto again;
+				at = at->d_parent;
+			}
+			goto again;
+		}
+		parent = walk__level(s, &s->steps[i], at, (__u64)at);
+		if (!parent || parent == at)
+			break;
+		at = parent;
+	}
+again:
+	s->dentry = (__u64)dentry;
+	return path__walk(s, *(volatile __u64 *)&s->mount, *(volatile __u64 *)&s->dentry);
+}
+
+static __noinline int path__walk_typed(struct scratch *s, struct vfsmount *mnt, struct dentry *dentry)
+{
+	return path__walk_direct(s, mnt, dentry);
+}
+
+/* What can be said of an object without memory for a walk. */
+static __always_inline int path__unwalked(__u64 vfsmount)
+{
+	return (__u64)BPF_CORE_READ(mount__of(vfsmount), mnt_ns) == MOUNT_INTERNAL ? WALK_INTERNAL : WALK_UNRESOLVED;
 }
 
 struct hash_context {
@@ -174,11 +83,8 @@ struct hash_context {
 static long path__hash_step(__u32 index, struct hash_context *context)
 {
 	struct scratch *s = context->s;
-	__u32 step = (s->count - 1 - index) & (PICKET_MAX_COMPONENTS - 1);
-	__u64 component = s->hashes[step];
 
-	if (component)
-		context->hash = hash__step(context->hash, picket_hash_path, component);
+	context->hash = hash__step(context->hash, picket_hash_path, scratch__step(s, s->count - 1 - index)->hash);
 	return 0;
 }
 
@@ -190,7 +96,7 @@ __noinline __u64 path__hash(struct scratch *s)
 	if (!s)
 		return 0;
 	bpf_loop(s->count, path__hash_step, &context, 0);
-	return context.hash;
+	return hash__canonical(context.hash);
 }
 
 struct text_context {
@@ -202,18 +108,18 @@ struct text_context {
 static long path__text_step(__u32 index, struct text_context *context)
 {
 	struct scratch *s = context->s;
-	__u32 step = (s->count - 1 - index) & (PICKET_MAX_COMPONENTS - 1);
 	__u32 offset = context->offset;
 	const unsigned char *name;
 	struct dentry *dentry;
 	long length;
 
-	if (!s->hashes[step])
-		return 0;
-	if (offset + 1 >= context->end || offset >= SCRATCH_STRINGS - PICKET_MAX_NAME - 2)
+	if (offset + 1 >= context->end)
 		return 1;
-	dentry = (struct dentry *)s->dentries[step];
+	dentry = (struct dentry *)scratch__step(s, s->count - 1 - index)->dentry;
 	name = BPF_CORE_READ(dentry, d_name.name);
+	asm volatile("" : "+r"(offset)); /* the bound holds for the register that is checked */
+	if (offset >= SCRATCH_STRINGS - PICKET_MAX_NAME - 2)
+		return 1;
 	s->strings[offset++] = '/';
 	length = bpf_probe_read_kernel_str(&s->strings[offset], PICKET_MAX_NAME + 1, name);
 	if (length > 0)

@@ -12,38 +12,41 @@
  */
 static __always_inline struct picket_task *task__record(struct task_struct *task)
 {
-	struct picket_task *record = bpf_task_storage_get(&picket_tasks, task, 0, 0);
+	struct picket_task *record = NULL;
 	struct task_struct *leader;
 
+	/* Most tasks of a machine are outside and have no storage at all: the look-up would cost as much as all else here. */
+	if (task->bpf_storage)
+		record = bpf_task_storage_get(&picket_tasks, task, 0, 0);
 	if (record)
 		return record;
 	leader = task->group_leader;
-	return leader && leader != task ? bpf_task_storage_get(&picket_tasks, leader, 0, 0) : NULL;
+	return leader != task && leader->bpf_storage ? bpf_task_storage_get(&picket_tasks, leader, 0, 0) : NULL;
 }
 
 static __always_inline __u64 task__cgroup(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	return task->cgroups->dfl_cgrp->kn->id;
 }
 
 static __always_inline __u32 task__mount_namespace(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	return task->nsproxy->mnt_ns->ns.inum;
 }
 
 static __always_inline __u64 task__start(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, group_leader, start_boottime);
+	return task->group_leader->start_boottime;
 }
 
-static __always_inline __u32 task__access(struct task_struct *task, struct inode *inode)
+/* `owner`: i_uid as the file system has it; idmapped mounts are not translated. */
+static __always_inline __u32 task__access(struct task_struct *task, __u32 owner)
 {
 	__u32 access = 0;
 
-	/* i_uid as the file system has it; idmapped mounts are not translated */
-	if (BPF_CORE_READ(inode, i_uid.val) != BPF_CORE_READ(task, cred, fsuid.val))
+	if (owner != task->cred->fsuid.val)
 		access |= PICKET_ACCESS_OTHER;
-	if (BPF_CORE_READ(task, signal, tty))
+	if (task->signal->tty)
 		access |= PICKET_ACCESS_TERMINAL;
 	return access;
 }
@@ -62,7 +65,7 @@ static __always_inline void task__enter(struct task_struct *task, const struct p
 	record->slot = cgroup->slot;
 	record->flags = PICKET_TASK_ENTRY;
 	record->root_start_ns = task__start(task);
-	record->root_pid = BPF_CORE_READ(task, tgid);
+	record->root_pid = task->tgid;
 	record->entry_namespace = task__mount_namespace(task);
 }
 

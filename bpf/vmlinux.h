@@ -60,10 +60,31 @@ struct inode {
 	kuid_t i_uid;
 };
 
+struct seqcount {
+	unsigned int sequence;
+};
+typedef struct seqcount seqcount_t;
+
+typedef struct seqcount_spinlock {
+	seqcount_t seqcount;
+} seqcount_spinlock_t;
+
 struct dentry {
+	seqcount_spinlock_t d_seq;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+};
+
+/* A short name is kept in the dentry; the field has had two names (6.14: d_shortname). */
+struct dentry___iname {
+	unsigned char d_iname[32];
+};
+union shortname_store {
+	unsigned char string[40];
+};
+struct dentry___shortname {
+	union shortname_store d_shortname;
 };
 
 struct vfsmount {
@@ -163,6 +184,7 @@ struct mm_struct {
 	unsigned long arg_end;
 };
 
+struct bpf_local_storage;
 struct thread_info {
 	u32 status;
 };
@@ -183,6 +205,7 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	struct bpf_local_storage *bpf_storage;
 };
 
 struct linux_binprm {

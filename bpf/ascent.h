@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The walk above the file's own mount: mount points, and the names between them. Addresses are numbers here, what they lead to
+ * is copied.
+ */
+#ifndef PICKET_ASCENT_H
+#define PICKET_ASCENT_H
+
+#include "walk.h"
+
+/* Weak: a kernel without CONFIG_KALLSYMS_ALL does not tell where it is; a mount under way goes unnoticed there. */
+extern const void mount_lock __ksym __weak;
+
+static __always_inline __u32 lock__sequence(const void *lock)
+{
+	__u32 sequence = 0;
+
+	if (lock)
+		bpf_probe_read_kernel(&sequence, sizeof(sequence), lock);
+	return sequence;
+}
+
+static __always_inline struct mount *mount__of(__u64 vfsmount)
+{
+	return (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
+}
+
+struct ascent {
+	struct scratch *s;
+	__u64 dentry;
+	__u64 mount;
+	/* Of the mount: */
+	__u64 parent;
+	__u64 mountpoint;
+	__u64 root;
+	__u32 first; /* names before */
+	__u32 result;
+};
+
+static __always_inline bool walk__mount(struct ascent *c)
+{
+	const struct mount *copy = (void *)c->s->mount_copy;
+	__u32 bytes = bpf_core_field_offset(struct mount, mnt.mnt_root) + 8;
+
+	if (bytes > MOUNT_COPY || bpf_probe_read_kernel(c->s->mount_copy, bytes, (void *)c->mount))
+		return false;
+	c->parent = (__u64)copy->mnt_parent;
+	c->mountpoint = (__u64)copy->mnt_mountpoint;
+	c->root = (__u64)copy->mnt.mnt_root;
+	return true;
+}
+
+/* A mount outside every namespace, or in an anonymous one, has no path (6.3). */
+static __always_inline __u32 walk__top(struct mount *mount)
+{
+	struct mnt_namespace *namespace = BPF_CORE_READ(mount, mnt_ns);
+
+	if (!namespace)
+		return WALK_UNRESOLVED;
+	if (namespace == bpf_get_current_task_btf()->nsproxy->mnt_ns)
+		return WALK_RESOLVED;
+	if ((__u64)namespace == MOUNT_INTERNAL)
+		return WALK_INTERNAL;
+	return BPF_CORE_READ(namespace, ns.inum) ? WALK_RESOLVED : WALK_UNRESOLVED;
+}
+
+static long walk__ascend(__u32 index, struct ascent *c)
+{
+	__u32 bytes = SHORT_NAME_OFFSET + SHORT_NAME + 4, count;
+	struct scratch *s = c->s;
+	__u64 parent;
+
+	if (c->dentry == c->root) {
+		if (c->parent == c->mount) {
+			c->result = walk__top((struct mount *)c->mount);
+			return 1;
+		}
+		c->dentry = c->mountpoint;
+		c->mount = c->parent;
+		return walk__mount(c) ? 0 : 1;
+	}
+	count = s->count;
+	if (count >= PICKET_MAX_COMPONENTS || bytes > DENTRY_COPY ||
+	    bpf_probe_read_kernel(s->dentry_copy, bytes, (void *)c->dentry))
+		return 1;
+	parent = (__u64)walk__level(s, scratch__step(s, count), (void *)s->dentry_copy, c->dentry);
+	if (!parent || parent == c->dentry)
+		return 1; /* the root of a tree that is not mounted here */
+	s->count = count + 1;
+	c->dentry = parent;
+	return 0;
+}
+
+static long walk__ascend_again(__u32 index, struct ascent *c)
+{
+	if (!walk__read_and_torn(scratch__step(c->s, c->first + index)))
+		return 0;
+	c->result = WALK_TORN;
+	return 1;
+}
+
+/* Walks from s->dentry (0: its root) in s->mount to the root of the namespace, behind the s->count names that are there. */
+__noinline int walk__above(struct scratch *s)
+{
+	struct ascent c = { .s = s, .result = WALK_UNRESOLVED };
+	__u32 mounts = lock__sequence(&mount_lock);
+
+	if (!s)
+		return WALK_UNRESOLVED;
+	c.first = s->count;
+	c.dentry = s->dentry;
+	c.mount = (__u64)mount__of(s->mount);
+	if (!walk__mount(&c))
+		return WALK_UNRESOLVED;
+	if (!c.dentry)
+		c.dentry = c.root;
+	bpf_loop(2 * PICKET_MAX_COMPONENTS, walk__ascend, &c, 0);
+	if (s->count > c.first)
+		bpf_loop(s->count - c.first, walk__ascend_again, &c, 0);
+	s->mounts = mounts;
+	if (mounts & 1 || mounts != lock__sequence(&mount_lock))
+		return WALK_TORN;
+	return c.result;
+}
+
+/*
+ * Appends the way from s->mount to the root. It is remembered: a mount that is in place holds its mount point and all
+ * above it in memory, so as long as the number of all mounts and those of the few dentries are the same, it is the same way.
+ */
+__noinline int walk__prefix(struct scratch *s)
+{
+	__u32 first, count, mounts;
+	struct prefix *prefix;
+	int result;
+
+	if (!s)
+		return WALK_UNRESOLVED;
+	first = count = s->count;
+	prefix = &s->prefixes[s->mount * 0x9e3779b97f4a7c15ULL >> 60 & (PREFIXES - 1)];
+	mounts = lock__sequence(&mount_lock);
+	if (prefix->mount != s->mount || prefix->sequence != mounts)
+		goto walk;
+	for (int i = 0; i < PREFIX_STEPS && i < prefix->count; i++) {
+		if (count >= PICKET_MAX_COMPONENTS || walk__read_and_torn(&prefix->steps[i]))
+			goto walk;
+		*scratch__step(s, count) = prefix->steps[i];
+		count++;
+	}
+	s->count = count;
+	return WALK_RESOLVED;
+walk:
+	s->dentry = 0;
+	prefix->mount = 0;
+	result = walk__above(s);
+	count = s->count;
+	if (result != WALK_RESOLVED || !&mount_lock || count - first > PREFIX_STEPS)
+		return result;
+	for (int i = 0; i < PREFIX_STEPS && first + i < count; i++)
+		prefix->steps[i] = *scratch__step(s, first + i);
+	prefix->count = count - first;
+	prefix->sequence = s->mounts;
+	prefix->mount = s->mount;
+	return WALK_RESOLVED;
+}
+
+#endif
