@@ -202,7 +202,6 @@ test('alerts --follow shows what comes, and ends cleanly on SIGINT', async () =>
   await client.call(LOGS, [framed(alertLogs(sampleAlert(2)))], token());
   await eventually(() => following.stdout.split('\n').length).toBe(3);
   console.log(`from OTLP to the output of alerts --follow: ${Date.now() - sent} ms`);
-  following.child.kill('SIGINT'); // from the terminal, and once more from who started it
   expect(await following.stop('SIGINT')).toBe(0);
   expect(following.stderr).toBe('');
 });

@@ -10,11 +10,11 @@ import { propertySeed } from './seed.ts';
 
 const missing = spawnSync('clang', ['--version']).error !== undefined;
 
-/** The text of one function of bpf/path.h, from its first line to its closing brace. */
+/** The text of one function of bpf/hash.h, from its first line to its closing brace. */
 function functionText(source: string, start: string): string {
   const at = source.indexOf(start);
   const end = source.indexOf('\n}\n', at);
-  if (at < 0 || end < 0) throw new Error(`bpf/path.h has no function that begins with "${start}"`);
+  if (at < 0 || end < 0) throw new Error(`bpf/hash.h has no function that begins with "${start}"`);
   return source.slice(at, end + 3);
 }
 
@@ -30,19 +30,20 @@ int main(void) {
     sscanf(line, "%llu %llu %llu %n", &name_key, &path_key, &parent, &at);
     for (unsigned byte; sscanf(line + at + 2 * length, "%2x", &byte) == 1; length++) s.name[length] = byte;
     picket_hash_name = name_key;
-    __u64 component = path__component(&s, length);
-    printf("%llu %llu\\n", component, hash__step(parent, path_key, component));
+    __u64 component = hash__name(&s, length);
+    __u64 path = hash__step(parent, path_key, component);
+    printf("%llu %llu\\n", hash__canonical(component), hash__canonical(path));
   }
 }
 `;
 
 describe.skipIf(missing)(
-  `hash.ts and bpf/path.h${missing ? ' (missing: clang; apt-get install clang libc6-dev)' : ''}`,
+  `hash.ts and bpf/hash.h${missing ? ' (missing: clang; apt-get install clang libc6-dev)' : ''}`,
   () => {
     let folder: string;
     beforeAll(() => {
       folder = mkdtempSync(join(tmpdir(), 'picket-hash-'));
-      const source = readFileSync(join(import.meta.dirname, '../../../bpf/path.h'), 'utf8');
+      const source = readFileSync(join(import.meta.dirname, '../../../bpf/hash.h'), 'utf8');
       const program = [
         '#include <stdio.h>\n#include <string.h>',
         'typedef unsigned long long __u64; typedef unsigned int __u32;',
@@ -50,7 +51,8 @@ describe.skipIf(missing)(
         'enum { PICKET_MAX_NAME = 255, HASH_PRIME_BITS = 61 };\n#define HASH_PRIME ((1ULL << HASH_PRIME_BITS) - 1)',
         'struct scratch { unsigned char name[264]; };\nstatic __u64 picket_hash_name;',
         functionText(source, 'static __always_inline __u64 hash__step('),
-        functionText(source, '__noinline __u64 path__component('),
+        functionText(source, 'static __always_inline __u64 hash__canonical('),
+        functionText(source, '__noinline __u64 hash__name('),
         main,
       ];
       writeFileSync(join(folder, 'hash.c'), program.join('\n'));
