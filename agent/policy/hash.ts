@@ -27,7 +27,7 @@ function randomPoint(): bigint {
 
 /**
  * Hash of one name: `h = length + 1`, then for each seven bytes, little endian, the last ones padded with zeros,
- * `h = (h * key.name + chunk) mod p`. bpf/path.h computes the same.
+ * `h = (h * key.name + chunk) mod p`. bpf/hash.h computes the same.
  */
 export function hashName(name: string, key: HashKey): bigint {
   const bytes = pathBytes(name);
