@@ -35,7 +35,7 @@ static __always_inline __u32 syscall__without_path(const struct judgement *j, __
 }
 
 /* The path hook of a name operation: number is the call that a rule may name. */
-static __always_inline void syscall__path(const struct path *dir, struct dentry *dentry, bool directory)
+static __always_inline void syscall__path(const struct path *dir, struct dentry *dentry)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct picket_task *record = task__record(task);
@@ -81,14 +81,14 @@ static __always_inline void syscall__path(const struct path *dir, struct dentry 
 SEC("fexit/security_path_unlink")
 int BPF_PROG(picket_path_unlink, const struct path *dir, struct dentry *dentry)
 {
-	syscall__path(dir, dentry, false);
+	syscall__path(dir, dentry);
 	return 0;
 }
 
 SEC("fexit/security_path_rmdir")
 int BPF_PROG(picket_path_rmdir, const struct path *dir, struct dentry *dentry)
 {
-	syscall__path(dir, dentry, true);
+	syscall__path(dir, dentry);
 	return 0;
 }
 
