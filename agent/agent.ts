@@ -210,7 +210,7 @@ export class Agent implements AsyncDisposable {
       abi: abi.ABI,
       generation: this.#enforcement.generation,
       workloads: this.#registry.all.length,
-      policies: this.#enforcement.policies.length,
+      policies: this.#enforcement.policies.filter(({ observedGeneration }) => observedGeneration > 0).length,
       processes: this.#processes.size,
       counters: this.#engine.counters(),
       ledger: this.#ledger(),

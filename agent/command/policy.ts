@@ -8,7 +8,7 @@ import { readConfig } from '../config.ts';
 import { ask } from '../control/client.ts';
 import { inOurPlace } from '../delegate.ts';
 import { AgentError, exitStatus } from '../error.ts';
-import { formatDiagnostic } from '../policy/diagnostic.ts';
+import { type Diagnostic, formatDiagnostic } from '../policy/diagnostic.ts';
 import { readDocuments } from '../policy/document.ts';
 import type { PolicyResult } from '../policy/enforcement.ts';
 import { type PolicyReading, readPolicies } from '../policy/read.ts';
@@ -53,13 +53,14 @@ export function policyCommand(done: (status: number) => void): Command {
   sub('apply', 'put the policies of files in force; exit status 1 when one was not taken over')
     .argument('<file...>', 'YAML files')
     .action(async (files: string[], flags: Flags) => done(await apply(files, flags)));
-  sub('list', 'the policies in force').action(async (flags: Flags) => {
-    const { results } = await ask<{ results: PolicyResult[] }>(
+  sub('list', 'the policies in force, and those that were refused').action(async (flags: Flags) => {
+    const { results, diagnostics } = await ask<{ results: PolicyResult[]; diagnostics: Diagnostic[] }>(
       controlSocket(readConfig(flags.config)),
       'GET',
       '/v1/policies',
     );
     print(results, flags.json);
+    for (const diagnostic of diagnostics) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
   });
   sub('delete', 'remove policies by name')
     .option('--namespace <name>', 'of this namespace only')

@@ -5,7 +5,6 @@ import { AgentError } from '../error.ts';
 import { formatDiagnostic } from '../policy/diagnostic.ts';
 import type { Enforcement, PolicyResult } from '../policy/enforcement.ts';
 import { parsePolicyObject } from '../policy/read.ts';
-import { policyKinds } from '../policy/rule.ts';
 import { settingsSchema } from '../policy/settings.ts';
 import type { WorkloadRegistry } from '../workload/registry.ts';
 import type { TakeChange, WorkloadSource } from '../workload/source.ts';
@@ -15,7 +14,7 @@ import type { ControlApi } from './server.ts';
 const putPolicies = z.strictObject({ policies: z.array(z.unknown()).max(100_000) });
 const deletePolicies = z.strictObject({
   policies: z.array(
-    z.strictObject({ kind: z.enum(policyKinds).optional(), namespace: z.string().optional(), name: z.string() }),
+    z.strictObject({ kind: z.string().optional(), namespace: z.string().optional(), name: z.string() }),
   ),
 });
 const deleteWorkload = z.strictObject({ containerId: z.string() });
@@ -53,7 +52,8 @@ export class AgentControl implements ControlApi, WorkloadSource {
   }
 
   policies() {
-    return { results: this.#parts.enforcement.policies };
+    const { policies: results, diagnostics } = this.#parts.enforcement;
+    return { results, diagnostics };
   }
 
   putPolicies(body: unknown) {

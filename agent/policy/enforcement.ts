@@ -6,8 +6,9 @@ import { gapsOf } from './coverage.ts';
 import { type Diagnostic, diagnose, type Subject } from './diagnostic.ts';
 import { type EncodedRuleSet, encode, HashCollision } from './encode.ts';
 import { openRoot } from './links.ts';
+import { posturesOf } from './posture.ts';
 import type { PolicyReading } from './read.ts';
-import type { Policy, PolicyIdentity } from './rule.ts';
+import type { Policy } from './rule.ts';
 import type { RuleSet } from './ruleset.ts';
 import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
@@ -26,6 +27,9 @@ export interface PolicyResult {
   workloads: number;
   diagnostics: Diagnostic[];
 }
+
+/** As the object has it: it may be of a kind that is not supported. */
+type Identity = Pick<PolicyResult, 'kind' | 'namespace' | 'name'>;
 
 interface Held {
   policy: Policy;
@@ -51,6 +55,8 @@ export class Enforcement {
   /** Where the agent's own root directory lies in its mount namespace: the root of local workloads. */
   readonly ownRoot: string;
   #policies = new Map<string, Held>();
+  /** The last word on objects that were not taken over, until a version of them is, or they are deleted. */
+  readonly #refused = new Map<string, PolicyResult>();
   #settings: Settings;
   #generation = 0;
   readonly #ruleSets = new Map<bigint, Plan>();
@@ -71,10 +77,23 @@ export class Enforcement {
     return this.#settings;
   }
 
+  /**
+   * What became of every object. A version that was refused speaks for it, with the generation and the workloads of the
+   * earlier one that stays in force (0: there is none).
+   */
   get policies(): PolicyResult[] {
-    return [...this.#policies.values()].map((held) =>
-      this.#result(held.policy, held.status, held.generation, held.diagnostics),
-    );
+    const held = [...this.#policies].map(([key, { policy, status, generation, diagnostics }]) => {
+      const result = this.#result(policy, status, generation, diagnostics);
+      const refused = this.#refused.get(key);
+      return refused ? { ...result, status: refused.status, diagnostics: refused.diagnostics } : result;
+    });
+    return [...held, ...[...this.#refused].filter(([key]) => !this.#policies.has(key)).map(([, result]) => result)];
+  }
+
+  /** What is to be said now that is about no policy: annotations of namespaces. */
+  get diagnostics(): Diagnostic[] {
+    const found = this.#registry.all.flatMap(({ record }) => posturesOf(record, this.#settings).diagnostics);
+    return [...new Map(found.map((each) => [`${each.namespace} ${each.field}`, each])).values()];
   }
 
   /** Takes policies over; the answer is given after the flip. A policy that cannot be had leaves its earlier version in force. */
@@ -86,20 +105,31 @@ export class Enforcement {
       failures.clear();
       for (const reading of accepted) this.#tryApply([reading], failures);
     }
-    return readings.map((reading) => this.#resultOf(reading, failures.get(reading)));
+    const results = readings.map((reading) => this.#resultOf(reading, failures.get(reading)));
+    for (const result of results) {
+      if (result.status !== 'Invalid' && result.status !== 'Unsupported') this.#refused.delete(keyOf(result));
+      else if (result.name !== '') this.#refused.set(keyOf(result), result);
+    }
+    return results;
   }
 
   /** Removes policies; unknown ones are left out of the answer. */
-  delete(identities: readonly Partial<PolicyIdentity>[]): PolicyIdentity[] {
-    const removed: PolicyIdentity[] = [];
+  delete(identities: readonly Partial<Identity>[]): Identity[] {
+    const isMeant = (policy: Identity): boolean => identities.some((wanted) => matches(policy, wanted));
+    const removed = new Map<string, Identity>();
     const next = new Map(this.#policies);
     for (const [key, { policy }] of this.#policies)
-      if (identities.some((wanted) => matches(policy, wanted))) {
+      if (isMeant(policy)) {
         next.delete(key);
-        removed.push({ kind: policy.kind, namespace: policy.namespace, name: policy.name });
+        removed.set(key, policy);
       }
-    if (removed.length > 0) this.#change(next, this.#settings);
-    return removed;
+    if (removed.size > 0) this.#change(next, this.#settings);
+    for (const [key, policy] of this.#refused)
+      if (isMeant(policy)) {
+        this.#refused.delete(key);
+        removed.set(key, policy);
+      }
+    return [...removed.values()].map(({ kind, namespace, name }) => ({ kind, namespace, name }));
   }
 
   /** Changes settings and judges by them from the answer on. */
@@ -255,11 +285,11 @@ export class Enforcement {
   }
 }
 
-function keyOf({ kind, namespace, name }: PolicyIdentity): string {
+function keyOf({ kind, namespace, name }: Identity): string {
   return `${kind} ${namespace} ${name}`;
 }
 
-function matches(policy: Policy, wanted: Partial<PolicyIdentity>): boolean {
+function matches(policy: Identity, wanted: Partial<Identity>): boolean {
   return (
     (wanted.kind === undefined || wanted.kind === policy.kind) &&
     (wanted.namespace === undefined || wanted.namespace === policy.namespace) &&

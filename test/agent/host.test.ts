@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { PolicyResult } from '../../agent/policy/enforcement.ts';
+import type { WorkloadRecord } from '../../agent/workload/workload.ts';
 import type { VerdictAlert } from '../../otel/alert.ts';
 import { bpfObjects, Host, missingForHost, stillThere } from './host.ts';
 import { named } from './kernel/compile.ts';
@@ -273,15 +275,98 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
       killed,
     );
     const list = await picket(['policy', 'list', '--json', ...config]);
-    const names = list.stdout
+    const listed = list.stdout
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line).name);
-    expect([names.includes('good'), names.includes('bad'), names.includes('also-good')]).toEqual([true, false, true]);
+      .map((line): PolicyResult => JSON.parse(line));
+    const statusOf = (name: string) => listed.find((policy) => policy.name === name)?.status;
+    expect(['good', 'bad', 'also-good'].map(statusOf)).toEqual(['Applied', 'Invalid', 'Applied']);
     expect(await picket(['policy', 'delete', 'good', 'nobody', ...config])).toMatchObject({
       status: 1,
       stderr: 'picket: no policy nobody; "picket policy list" shows what is in force\n',
     });
+  });
+
+  it('a version that is refused is listed with what is wrong with it, while the one before stays in force', async () => {
+    const listed = async (name: string) => {
+      const { results } = await host.ask<{ results: PolicyResult[] }>('GET', '/v1/policies');
+      return results.filter((result) => result.name === name);
+    };
+    const labels = { app: 'versions' };
+    const selector = { matchLabels: labels };
+    const [first] = await host.apply(blocking('versions', '/usr/bin/id', { selector }));
+    const network = { ...policyOf('network', {}), kind: 'KubeArmorNetworkPolicy' };
+    await host.ask('PUT', '/v1/policies', { policies: [blocking('versions', 'usr/bin/id', { selector }), network] });
+    expect(await listed('versions')).toMatchObject([
+      {
+        status: 'Invalid',
+        observedGeneration: first?.observedGeneration,
+        diagnostics: [{ code: 'InvalidValue', field: 'spec.process.matchPaths[0].path' }],
+      },
+    ]);
+    expect(await listed('network')).toMatchObject([
+      { status: 'Unsupported', observedGeneration: 0, diagnostics: [{ code: 'UnsupportedKind', field: 'kind' }] },
+    ]);
+    expect(await host.runScript('id; exit $?', { labels })).toBe(killed);
+
+    await host.apply(blocking('versions', '/usr/bin/base64', { selector }));
+    expect(await listed('versions')).toMatchObject([{ status: 'Applied' }]);
+    expect(await host.runScript('id; exit $?', { labels })).toBe(0);
+    const { deleted } = await host.ask<{ deleted: object[] }>('DELETE', '/v1/policies', {
+      policies: [{ name: 'versions' }, { name: 'network', kind: network.kind }],
+    });
+    expect(deleted).toHaveLength(2);
+    expect([...(await listed('versions')), ...(await listed('network'))]).toEqual([]);
+  });
+
+  it('annotations of a running workload and of its namespace are obeyed at once, and a wrong one is told', async () => {
+    const [fifo, results] = [host.path('annotated'), host.path('annotated-results')];
+    await new Promise((done) => spawn('mkfifo', [fifo]).once('exit', done));
+    const running = host.runScript(`while read line; do id >/dev/null; echo $? >>${results}; done <${fifo}`, {
+      pod: 'annotated',
+      namespace: 'annotated',
+    });
+    const writer = spawn('sh', ['-c', `exec cat >${fifo}`], { stdio: ['pipe', 'inherit', 'inherit'] });
+    let lines = 0;
+    const again = async () => {
+      writer.stdin.write('x\n');
+      const read = () => (existsSync(results) ? readFileSync(results, 'utf8').split('\n') : []);
+      await vi.waitUntil(() => read().length > lines + 1, { timeout: 20_000 });
+      return Number(read()[lines++]);
+    };
+    const allowList = { process: { matchPaths: [{ path: '/bin/sh' }] }, action: 'Allow' };
+    await host.apply(policyOf('annotated', allowList, 'annotated'));
+    expect(await again()).toBe(killed);
+    const annotate = (value: string) =>
+      host.ask('PUT', '/v1/settings', { namespaceAnnotations: { annotated: { 'kubearmor-file-posture': value } } });
+    const told = async () => (await host.ask<{ diagnostics: object[] }>('GET', '/v1/policies')).diagnostics;
+    await annotate('audit');
+    expect(await again()).toBe(0);
+    expect(await told()).toEqual([]);
+    await annotate('blok');
+    expect(await again()).toBe(killed);
+    expect(await told()).toMatchObject([
+      { namespace: 'annotated', code: 'InvalidAnnotation', field: 'metadata.annotations[kubearmor-file-posture]' },
+    ]);
+    await host.ask('PUT', '/v1/settings', { namespaceAnnotations: {} });
+
+    const { workloads } = await host.ask<{ workloads: (WorkloadRecord & { id: string; generation: number })[] }>(
+      'GET',
+      '/v1/workloads',
+    );
+    const { id, generation, ...record } = workloads.find(({ pod }) => pod === 'annotated') ?? expect.fail();
+    const put = (annotations: object) => host.ask('PUT', '/v1/workloads', { ...record, annotations });
+    for (const [value, status] of [
+      ['audited', 0],
+      ['enabled', killed],
+      ['disabled', 0],
+    ] as const) {
+      await put({ 'kubearmor-policy': value });
+      expect([value, await again()]).toEqual([value, status]);
+    }
+    await host.ask('DELETE', '/v1/policies', { policies: [{ name: 'annotated' }] });
+    writer.stdin.end();
+    await running;
   });
 
   it('one start of a program is one alert, of the file rule where that blocks it too; its arguments are whole', async () => {
@@ -437,8 +522,11 @@ describe.skipIf(missingForHost)(named('agent on this kernel, apart from its coll
     );
     host.write('policies/notes.txt', 'no policy');
     const agent = await host.startAgent();
-    const { results } = await host.ask<{ results: { name: string }[] }>('GET', '/v1/policies');
-    expect(results.map(({ name }) => name)).toEqual(['good']);
+    const { results } = await host.ask<{ results: PolicyResult[] }>('GET', '/v1/policies');
+    expect(results.map(({ name, status }) => [name, status])).toEqual([
+      ['good', 'Applied'],
+      ['dns', 'Invalid'],
+    ]);
     for (const file of [
       '2-bad.yaml:1:',
       '3-folder.yaml:1:1: error InvalidValue: cannot be read',
