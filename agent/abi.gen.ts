@@ -3,11 +3,12 @@
 // The names are common words, so take them as: import * as abi from '…/abi.gen.ts'; abi.event.fields.seq.offset
 
 /** Version of the byte contract between the BPF object and the agent. */
-export const ABI = 1;
+export const ABI = 2;
 
 /** enum picket_access */
 export const access = {
   ACCESS_CHANGE: 1,
+  ACCESS_UNLISTED: 1,
   ACCESS_OTHER: 2,
   ACCESS_TERMINAL: 4,
   ACCESS_KINDS: 8,
@@ -28,8 +29,11 @@ export const callFlags = {
 export const category = {
   CATEGORY_PROCESS: 0,
   CATEGORY_FILE: 1,
-  CATEGORY_SYSCALL: 2,
-  CATEGORIES: 3,
+  CATEGORY_NETWORK: 2,
+  CATEGORY_DNS: 3,
+  CATEGORY_CAPABILITY: 4,
+  CATEGORY_SYSCALL: 5,
+  CATEGORIES: 6,
 } as const;
 
 /** enum picket_counter */
@@ -37,14 +41,30 @@ export const counter = {
   COUNT_EXEC_JUDGED: 0,
   COUNT_OPEN_JUDGED: 1,
   COUNT_SYSCALL_JUDGED: 2,
-  COUNT_DENIED: 3,
-  COUNT_ALERTED: 4,
-  COUNT_PATH_UNRESOLVED: 5,
-  COUNT_RING_DENY_LOST: 6,
-  COUNT_RING_AUDIT_LOST: 7,
-  COUNT_SCRATCH_BUSY: 8,
-  COUNT_TASK_STORAGE_FAILED: 9,
-  COUNTERS: 10,
+  COUNT_NAME_JUDGED: 3,
+  COUNT_WRITE_JUDGED: 4,
+  COUNT_NETWORK_JUDGED: 5,
+  COUNT_DNS_JUDGED: 6,
+  COUNT_CAPABILITY_JUDGED: 7,
+  COUNT_DENIED: 8,
+  COUNT_ALERTED: 9,
+  COUNT_PATH_UNRESOLVED: 10,
+  COUNT_RING_DENY_LOST: 11,
+  COUNT_RING_AUDIT_LOST: 12,
+  COUNT_SCRATCH_BUSY: 13,
+  COUNT_SOURCE_UNKNOWN: 14,
+  COUNT_TASK_STORAGE_FAILED: 15,
+  COUNTERS: 16,
+} as const;
+
+/** enum picket_depths */
+export const depths = {
+  DEPTHS_PROCESS: 0,
+  DEPTHS_FILE: 1,
+  DEPTHS_SYSCALL: 2,
+  DEPTHS_SOURCE: 3,
+  DEPTHS_DNS: 4,
+  DEPTHS: 5,
 } as const;
 
 /** enum picket_event_flags */
@@ -67,16 +87,28 @@ export const eventKind = {
   EVENT_PATH: 5,
 } as const;
 
+/** enum picket_key */
+export const key = {
+  KEY_EXECNAME: 16,
+  KEY_SOURCE: 17,
+  KEY_ARGUMENT: 18,
+  KEY_GLOB: 32,
+  KEY_DETAIL: 8,
+} as const;
+
 /** enum picket_limits */
 export const limits = {
-  ABI: 1,
-  MAX_COMPONENTS: 64,
+  ABI: 2,
+  MAX_COMPONENTS: 2048,
   MAX_NAME: 255,
   MAX_PATH: 4095,
   MAX_ARGS: 8191,
   MAX_SETS: 16384,
   MAX_WORKLOADS: 16384,
   MAX_RULES: 1048576,
+  MAX_SOURCES: 16,
+  EXE_LEVELS: 32,
+  ARENA_BYTES: 4194304,
 } as const;
 
 /** enum picket_operation */
@@ -84,6 +116,26 @@ export const operation = {
   OPERATION_EXEC: 1,
   OPERATION_OPEN: 2,
   OPERATION_SYSCALL: 3,
+  OPERATION_PERMISSION: 4,
+  OPERATION_MKNOD: 5,
+  OPERATION_MKDIR: 6,
+  OPERATION_SYMLINK: 7,
+  OPERATION_UNLINK: 8,
+  OPERATION_RMDIR: 9,
+  OPERATION_LINK: 10,
+  OPERATION_RENAME: 11,
+  OPERATION_CHMOD: 12,
+  OPERATION_CHOWN: 13,
+  OPERATION_TRUNCATE: 14,
+  OPERATION_MMAP: 15,
+  OPERATION_SOCKET_CREATE: 16,
+  OPERATION_SOCKET_BIND: 17,
+  OPERATION_SOCKET_CONNECT: 18,
+  OPERATION_SOCKET_LISTEN: 19,
+  OPERATION_SOCKET_ACCEPT: 20,
+  OPERATION_SOCKET_SENDMSG: 21,
+  OPERATION_DNS: 22,
+  OPERATION_CAPABLE: 23,
 } as const;
 
 /** enum picket_outcome */
@@ -94,19 +146,50 @@ export const outcome = {
   OUTCOME_NONE: 1073741823,
 } as const;
 
+/** enum picket_preset */
+export const preset = {
+  PRESET_FILELESS: 0,
+  PRESET_ANONYMOUS_MAP: 1,
+  PRESET_PROTECT_ENV: 2,
+  PRESET_PROTECT_PROC: 3,
+  PRESET_EXEC: 4,
+  PRESETS: 5,
+} as const;
+
+/** enum picket_protocol */
+export const protocol = {
+  PROTOCOL_ALL: 1,
+  PROTOCOL_RAW: 2,
+  PROTOCOL_STREAM: 3,
+  PROTOCOL_DGRAM: 4,
+  PROTOCOL_RDM: 5,
+  PROTOCOL_SEQPACKET: 6,
+  PROTOCOL_DCCP: 7,
+  PROTOCOL_TCP: 8,
+  PROTOCOL_UDP: 9,
+  PROTOCOL_ICMP: 10,
+  PROTOCOL_ICMPV6: 11,
+  PROTOCOL_SCTP: 12,
+  PROTOCOL_PACKET: 13,
+} as const;
+
 /** enum picket_rule_flags */
 export const ruleFlags = {
   RULE_BASELINE_EXACT: 1,
   RULE_BASELINE_BELOW: 2,
   RULE_BASELINE_WRITE: 4,
+  RULE_SOURCES: 8,
+  RULE_PARTS: 16,
 } as const;
 
 /** enum picket_set_flags */
 export const setFlags = {
   SET_ALLOW_LIST: 1,
-  SET_POSTURE_AUDIT: 8,
-  SET_AUDITED: 64,
-  SET_DISABLED: 128,
+  SET_POSTURE_AUDIT: 256,
+  SET_AUDITED: 65536,
+  SET_DISABLED: 131072,
+  SET_EXECNAMES: 262144,
+  SET_SOURCES: 16777216,
 } as const;
 
 /** enum picket_task_flags */
@@ -138,9 +221,21 @@ export const cgroup = {
   },
 } as const;
 
+/** struct picket_control */
+export const control = {
+  size: 24,
+  fields: {
+    audit: { offset: 0, size: 4 }, // __u32
+    host_namespace: { offset: 4, size: 4 }, // __u32
+    host_workload: { offset: 8, size: 8 }, // __u64
+    host_slot: { offset: 16, size: 4 }, // __u32
+    pad: { offset: 20, size: 4 }, // __u32
+  },
+} as const;
+
 /** struct picket_event */
 export const event = {
-  size: 200,
+  size: 208,
   fields: {
     seq: { offset: 0, size: 8 }, // __u64
     time_ns: { offset: 8, size: 8 }, // __u64
@@ -171,24 +266,26 @@ export const event = {
     result: { offset: 152, size: 4 }, // __s32
     syscall: { offset: 156, size: 4 }, // __u32
     throttle_slot: { offset: 160, size: 4 }, // __u32
-    pad: { offset: 164, size: 4 }, // __u32
-    syscall_args: { offset: 168, size: 24, count: 3 }, // __u64[3]
-    path_length: { offset: 192, size: 2 }, // __u16
-    args_length: { offset: 194, size: 2 }, // __u16
-    cwd_length: { offset: 196, size: 2 }, // __u16
-    base_length: { offset: 198, size: 2 }, // __u16
+    preset: { offset: 164, size: 4 }, // __u32
+    details: { offset: 168, size: 32, count: 4 }, // __u64[4]
+    path_length: { offset: 200, size: 2 }, // __u16
+    args_length: { offset: 202, size: 2 }, // __u16
+    cwd_length: { offset: 204, size: 2 }, // __u16
+    base_length: { offset: 206, size: 2 }, // __u16
   },
 } as const;
 
 /** struct picket_rule */
 export const rule = {
-  size: 104,
+  size: 112,
   fields: {
     exact: { offset: 0, size: 32, count: 8 }, // __u32[8]
     near: { offset: 32, size: 32, count: 8 }, // __u32[8]
     deep: { offset: 64, size: 32, count: 8 }, // __u32[8]
     flags: { offset: 96, size: 4 }, // __u32
-    pad: { offset: 100, size: 4 }, // __u32
+    automaton: { offset: 100, size: 4 }, // __u32
+    list: { offset: 104, size: 4 }, // __u32
+    pad: { offset: 108, size: 4 }, // __u32
   },
 } as const;
 
@@ -204,18 +301,31 @@ export const ruleKey = {
 
 /** struct picket_set */
 export const set = {
-  size: 96,
+  size: 136,
   fields: {
-    depths: { offset: 0, size: 24, count: 3 }, // __u64[3]
-    flags: { offset: 24, size: 4 }, // __u32
-    generation: { offset: 28, size: 4 }, // __u32
-    syscalls: { offset: 32, size: 64, count: 8 }, // __u64[8]
+    depths: { offset: 0, size: 40, count: 5 }, // __u64[5]
+    flags: { offset: 40, size: 4 }, // __u32
+    generation: { offset: 44, size: 4 }, // __u32
+    rules: { offset: 48, size: 4 }, // __u32
+    presets: { offset: 52, size: 20, count: 5 }, // __u32[5]
+    syscalls: { offset: 72, size: 64, count: 8 }, // __u64[8]
+  },
+} as const;
+
+/** struct picket_sources */
+export const sources = {
+  size: 80,
+  fields: {
+    set: { offset: 0, size: 8 }, // __u64
+    count: { offset: 8, size: 4 }, // __u32
+    pad: { offset: 12, size: 4 }, // __u32
+    ids: { offset: 16, size: 64, count: 16 }, // __u32[16]
   },
 } as const;
 
 /** struct picket_task */
 export const task = {
-  size: 64,
+  size: 416,
   fields: {
     workload: { offset: 0, size: 8 }, // __u64
     slot: { offset: 8, size: 4 }, // __u32
@@ -225,9 +335,14 @@ export const task = {
     entry_namespace: { offset: 28, size: 4 }, // __u32
     exec_session: { offset: 32, size: 8 }, // __u64
     exe_hash: { offset: 40, size: 8 }, // __u64
-    call_hash: { offset: 48, size: 8 }, // __u64
-    call_outcome: { offset: 56, size: 4 }, // __u32
-    call_flags: { offset: 60, size: 4 }, // __u32
+    exe_sequence: { offset: 48, size: 4 }, // __u32
+    exe_depth: { offset: 52, size: 4 }, // __u32
+    exe_levels: { offset: 56, size: 256, count: 32 }, // __u64[32]
+    sources: { offset: 312, size: 80 }, // struct picket_sources
+    call_hash: { offset: 392, size: 8 }, // __u64
+    call_outcome: { offset: 400, size: 4 }, // __u32
+    call_flags: { offset: 404, size: 4 }, // __u32
+    truncates: { offset: 408, size: 8 }, // __u64
   },
 } as const;
 

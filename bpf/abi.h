@@ -12,9 +12,9 @@
 #define PICKET_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 
 enum picket_limits {
-	PICKET_ABI = 1,
-	/* Components of one path; deeper paths are unresolved (counted, flagged). Bounds the walk for the verifier. */
-	PICKET_MAX_COMPONENTS = 64,
+	PICKET_ABI = 2,
+	/* Names of one path and its root: 4,095 bytes hold 2,047. A power of two, for the masks that the verifier needs. */
+	PICKET_MAX_COMPONENTS = 2048,
 	/* Bytes of one component: NAME_MAX of every Linux file system. */
 	PICKET_MAX_NAME = 255,
 	/* Bytes of a path in an event: PATH_MAX less the closing zero. */
@@ -27,11 +27,18 @@ enum picket_limits {
 	PICKET_MAX_WORKLOADS = 16384,
 	/* Rules of one rule set, as numbered in an outcome. */
 	PICKET_MAX_RULES = 1048576,
+	/* Sources of a rule set that one program can be: itself and the directories above it that rules name. More: LoadFailed. */
+	PICKET_MAX_SOURCES = 16,
+	/* Directories above a program whose hashes its task keeps (a deeper program is walked again when its sources are needed). */
+	PICKET_EXE_LEVELS = 32,
+	/* Bytes of all glob automata of all rule sets; a power of two. 65,536 states of a set with up to 32 classes of bytes. */
+	PICKET_ARENA_BYTES = 4194304,
 };
 
 /* How the access relates to the qualifiers of policy.md section 13: an index of eight outcomes. */
 enum picket_access {
 	PICKET_ACCESS_CHANGE = 1,   /* not a read */
+	PICKET_ACCESS_UNLISTED = 1, /* a program that is given an argument which is not in the rule's list */
 	PICKET_ACCESS_OTHER = 2,    /* the caller does not own the object */
 	PICKET_ACCESS_TERMINAL = 4, /* the caller has a controlling terminal */
 	PICKET_ACCESS_KINDS = 8,
@@ -40,8 +47,20 @@ enum picket_access {
 enum picket_category {
 	PICKET_CATEGORY_PROCESS = 0,
 	PICKET_CATEGORY_FILE = 1,
-	PICKET_CATEGORY_SYSCALL = 2,
-	PICKET_CATEGORIES = 3,
+	PICKET_CATEGORY_NETWORK = 2,
+	PICKET_CATEGORY_DNS = 3,
+	PICKET_CATEGORY_CAPABILITY = 4,
+	PICKET_CATEGORY_SYSCALL = 5,
+	PICKET_CATEGORIES = 6,
+};
+
+/* What a key of a rule set is about: a category, or one of these. Bits 8 and up of `category` tell more. */
+enum picket_key {
+	PICKET_KEY_EXECNAME = 16,  /* hash: of the program's last name */
+	PICKET_KEY_SOURCE = 17,    /* hash: of a program or a directory above it; exact[0], near[0], deep[0]: number of the source */
+	PICKET_KEY_ARGUMENT = 18,  /* hash: of an argument (as of a name); source: number of the list that it stands in */
+	PICKET_KEY_GLOB = 32,      /* | category; hash: automaton << 16 | accept id */
+	PICKET_KEY_DETAIL = 8,     /* shift: system call number; part (1, 2, ...) of a program's rules with one list of arguments */
 };
 
 /*
@@ -63,9 +82,13 @@ enum picket_outcome {
 
 /* Key of one rule set's hash map. */
 struct picket_rule_key {
-	__u64 hash;     /* of the path, see path.h; 0 for a rule without an object (syscalls) */
-	__u32 category; /* enum picket_category; for a syscall: PICKET_CATEGORY_SYSCALL | number << 8 */
-	__u32 source;   /* 0: any source. Others are reserved for fromSource */
+	/*
+	 * File, process: of the path (hash.h). System call: of the path, 0 without one. Network: enum picket_protocol. DNS: of the
+	 * domain as of a path whose names are its labels, last label first. Capability: its number + 1.
+	 */
+	__u64 hash;
+	__u32 category; /* enum picket_category or picket_key, | detail << PICKET_KEY_DETAIL */
+	__u32 source;   /* 0: any source; else a number that a PICKET_KEY_SOURCE gives */
 };
 PICKET_ASSERT_SIZE(picket_rule_key, 16);
 
@@ -73,33 +96,90 @@ enum picket_rule_flags {
 	PICKET_RULE_BASELINE_EXACT = 1, /* start-up baseline (policy.md 15): this very path may be read */
 	PICKET_RULE_BASELINE_BELOW = 2, /* everything below this directory may be read */
 	PICKET_RULE_BASELINE_WRITE = 4, /* with BASELINE_EXACT: may be written too */
+	PICKET_RULE_SOURCES = 8,        /* source 0 only: there are keys with this hash and category for single sources */
+	PICKET_RULE_PARTS = 16,         /* further rules stand under detail 1, 2, ...: one part for each list of arguments */
 };
 
-/* What the rules say about one path, already judged for each of the eight kinds of access. */
+/*
+ * What the rules say about one object, already judged for each of the eight kinds of access. A key for a single source
+ * goes together with one for source 0, which may say nothing but that it is there (PICKET_RULE_SOURCES).
+ */
 struct picket_rule {
-	__u32 exact[8]; /* for the object with this very path */
-	__u32 near[8];  /* for this directory itself and objects exactly one level below */
-	__u32 deep[8];  /* for objects two and more levels below */
-	__u32 flags;    /* enum picket_rule_flags */
+	__u32 exact[8];  /* for the object with this very path; for an object without a path */
+	__u32 near[8];   /* for this directory itself and objects exactly one level below */
+	__u32 deep[8];   /* for objects two and more levels below */
+	__u32 flags;     /* enum picket_rule_flags */
+	__u32 automaton; /* of the globs that begin with this directory: its place in the arena; 0: none. Source 0 only */
+	__u32 list;      /* of a part: the list in which all arguments must stand, or the access is UNLISTED */
 	__u32 pad;
 };
-PICKET_ASSERT_SIZE(picket_rule, 104);
+PICKET_ASSERT_SIZE(picket_rule, 112);
+
+/* Names of policy.md 9.1; a socket answers to several. */
+enum picket_protocol {
+	PICKET_PROTOCOL_ALL = 1,
+	PICKET_PROTOCOL_RAW, /* by type */
+	PICKET_PROTOCOL_STREAM,
+	PICKET_PROTOCOL_DGRAM,
+	PICKET_PROTOCOL_RDM,
+	PICKET_PROTOCOL_SEQPACKET,
+	PICKET_PROTOCOL_DCCP,
+	PICKET_PROTOCOL_TCP, /* by protocol */
+	PICKET_PROTOCOL_UDP,
+	PICKET_PROTOCOL_ICMP,
+	PICKET_PROTOCOL_ICMPV6,
+	PICKET_PROTOCOL_SCTP,
+	PICKET_PROTOCOL_PACKET,
+};
+
+enum picket_preset {
+	PICKET_PRESET_FILELESS = 0,
+	PICKET_PRESET_ANONYMOUS_MAP = 1,
+	PICKET_PRESET_PROTECT_ENV = 2,
+	PICKET_PRESET_PROTECT_PROC = 3,
+	PICKET_PRESET_EXEC = 4,
+	PICKET_PRESETS = 5,
+};
 
 enum picket_set_flags {
-	PICKET_SET_ALLOW_LIST = 1,    /* << category: the category is an allow-list */
-	PICKET_SET_POSTURE_AUDIT = 8, /* << category: its posture is audit; unset: block */
-	PICKET_SET_AUDITED = 64,      /* refusals pass, reported as Audit (Block) or Audit (Allow) */
-	PICKET_SET_DISABLED = 128,    /* nothing is judged */
+	PICKET_SET_ALLOW_LIST = 1,      /* << category: the category is an allow-list */
+	PICKET_SET_POSTURE_AUDIT = 256, /* << category: its posture is audit; unset: block */
+	PICKET_SET_AUDITED = 65536,     /* refusals pass, reported as Audit (Block) or Audit (Allow) */
+	PICKET_SET_DISABLED = 131072,   /* nothing is judged */
+	PICKET_SET_EXECNAMES = 262144,  /* there are keys PICKET_KEY_EXECNAME */
+	PICKET_SET_SOURCES = 16777216,  /* << category: some rule of the category has fromSource */
+};
+
+/* Which depths hold keys: bit d set = a path of d names does; bit 63 = 63 names or more. */
+enum picket_depths {
+	PICKET_DEPTHS_PROCESS = 0,
+	PICKET_DEPTHS_FILE = 1,
+	PICKET_DEPTHS_SYSCALL = 2,
+	PICKET_DEPTHS_SOURCE = 3,
+	PICKET_DEPTHS_DNS = 4,
+	PICKET_DEPTHS = 5,
 };
 
 /* Head of a rule set. Written before the set is put in force, never changed afterwards. */
 struct picket_set {
-	__u64 depths[3];  /* per category: bit d set = some rule or baseline entry at depth d; bit 63 = 63 or deeper */
-	__u32 flags;      /* enum picket_set_flags */
+	__u64 depths[5];   /* enum picket_depths */
+	__u32 flags;       /* enum picket_set_flags */
 	__u32 generation;
+	__u32 rules;       /* bit c set: there are rules of category c */
+	__u32 presets[5];  /* enum picket_preset: outcome DENY or ALERT with its rule, or PICKET_OUTCOME_NONE */
 	__u64 syscalls[8]; /* bit n set: system call n is named by a rule (numbers 0..511) */
 };
-PICKET_ASSERT_SIZE(picket_set, 96);
+PICKET_ASSERT_SIZE(picket_set, 136);
+
+/* The one element of picket_control: what counts for all workloads, at once. Written by the agent. */
+struct picket_control {
+	__u32 audit;          /* not 0: refusals pass, reported as of an audited workload */
+	__u32 host_namespace; /* mount namespace of the node: inum */
+	__u64 host_workload;  /* id of the workload that tasks in no container belong to; 0: host policies are off */
+	__u32 host_slot;
+	__u32 pad;
+};
+PICKET_ASSERT_SIZE(picket_control, 24);
 
 enum picket_workload_flags {
 	PICKET_WORKLOAD_HOST_MOUNTS = 1, /* the workload lives in the host's mount namespace (a local workload) */
@@ -128,6 +208,15 @@ enum picket_task_flags {
 	PICKET_TASK_ENTRY = 1, /* came from outside, has not yet executed a program of the workload */
 };
 
+/* Numbers of the sources of a rule set that a program is, most specific first. */
+struct picket_sources {
+	__u64 set; /* the rule set and its generation, as in struct picket_workload, that they belong to; 0: not known */
+	__u32 count;
+	__u32 pad;
+	__u32 ids[16]; /* PICKET_MAX_SOURCES */
+};
+PICKET_ASSERT_SIZE(picket_sources, 80);
+
 /* Task storage: what the kernel side remembers of each task of a workload. Tasks outside have none. */
 struct picket_task {
 	__u64 workload;
@@ -137,13 +226,19 @@ struct picket_task {
 	__u32 root_pid;      /* its pid on the node */
 	__u32 entry_namespace; /* mount namespace in which the task entered */
 	__u64 exec_session;  /* 0: none; else the time since boot (ns) at which the session's first program started */
-	__u64 exe_hash;      /* of the executable's path at the last exec; 0: unknown */
-	/* The name operation under way, from the path hook to the end of its system call. */
+	/* The program at the last exec. */
+	__u64 exe_hash;      /* of its path; 0: unknown */
+	__u32 exe_sequence;  /* odd while what follows is being written */
+	__u32 exe_depth;     /* names in its path */
+	__u64 exe_levels[32]; /* PICKET_EXE_LEVELS: hash of the first 1, 2, ... names of its path */
+	struct picket_sources sources; /* of the program, written by the task itself */
+	/* The system call under way, from the path hook to its end. */
 	__u64 call_hash;     /* of the path, 0: unresolved or not reached */
 	__u32 call_outcome;  /* what the syscall rules say of it */
 	__u32 call_flags;    /* enum picket_call_flags */
+	__u64 truncates;     /* address of the inode that an open has just judged and is about to truncate */
 };
-PICKET_ASSERT_SIZE(picket_task, 64);
+PICKET_ASSERT_SIZE(picket_task, 416);
 
 enum picket_call_flags {
 	PICKET_CALL_PATH_SENT = 1, /* a PICKET_EVENT_PATH with this path is in the ring */
@@ -161,6 +256,26 @@ enum picket_operation {
 	PICKET_OPERATION_EXEC = 1,
 	PICKET_OPERATION_OPEN = 2,
 	PICKET_OPERATION_SYSCALL = 3,
+	PICKET_OPERATION_PERMISSION = 4, /* a write through an open descriptor */
+	PICKET_OPERATION_MKNOD = 5,
+	PICKET_OPERATION_MKDIR = 6,
+	PICKET_OPERATION_SYMLINK = 7,
+	PICKET_OPERATION_UNLINK = 8,
+	PICKET_OPERATION_RMDIR = 9,
+	PICKET_OPERATION_LINK = 10,
+	PICKET_OPERATION_RENAME = 11,
+	PICKET_OPERATION_CHMOD = 12,
+	PICKET_OPERATION_CHOWN = 13,
+	PICKET_OPERATION_TRUNCATE = 14,
+	PICKET_OPERATION_MMAP = 15,
+	PICKET_OPERATION_SOCKET_CREATE = 16,
+	PICKET_OPERATION_SOCKET_BIND = 17,
+	PICKET_OPERATION_SOCKET_CONNECT = 18,
+	PICKET_OPERATION_SOCKET_LISTEN = 19,
+	PICKET_OPERATION_SOCKET_ACCEPT = 20,
+	PICKET_OPERATION_SOCKET_SENDMSG = 21,
+	PICKET_OPERATION_DNS = 22,
+	PICKET_OPERATION_CAPABLE = 23,
 };
 
 enum picket_event_flags {
@@ -214,27 +329,37 @@ struct picket_event {
 	__s32 result;    /* 0 or a negative errno: what the caller got */
 	__u32 syscall;   /* number */
 	__u32 throttle_slot; /* reserved for throttling: 0 */
-	__u32 pad;
-	__u64 syscall_args[3];
+	__u32 preset;        /* 1 + enum picket_preset; 0: none */
+	/*
+	 * System call: its first arguments. Network, DNS: family | type << 16 | protocol << 32 | port << 48, then the address
+	 * (IPv4 in the first 4 bytes). Capability: its number. Anonymous mapping: prot, flags.
+	 */
+	__u64 details[4];
 
 	__u16 path_length;
 	__u16 args_length; /* the arguments, the first one included, each ended by a zero byte */
 	__u16 cwd_length;
 	__u16 base_length;
 };
-PICKET_ASSERT_SIZE(picket_event, 200);
+PICKET_ASSERT_SIZE(picket_event, 208);
 
 /* Counters, one set per CPU: index of the map picket_counters. */
 enum picket_counter {
 	PICKET_COUNT_EXEC_JUDGED = 0,
 	PICKET_COUNT_OPEN_JUDGED,
 	PICKET_COUNT_SYSCALL_JUDGED,
+	PICKET_COUNT_NAME_JUDGED,  /* operations on names and attributes */
+	PICKET_COUNT_WRITE_JUDGED, /* writes through open descriptors */
+	PICKET_COUNT_NETWORK_JUDGED,
+	PICKET_COUNT_DNS_JUDGED,
+	PICKET_COUNT_CAPABILITY_JUDGED,
 	PICKET_COUNT_DENIED,
 	PICKET_COUNT_ALERTED,
 	PICKET_COUNT_PATH_UNRESOLVED,
 	PICKET_COUNT_RING_DENY_LOST,  /* reserve failed: denials and process life */
 	PICKET_COUNT_RING_AUDIT_LOST, /* reserve failed: the rest */
-	PICKET_COUNT_SCRATCH_BUSY,    /* no scratch buffer was free: the object is unresolved */
+	PICKET_COUNT_SCRATCH_BUSY,    /* no scratch buffer was free: what rules could refuse is refused */
+	PICKET_COUNT_SOURCE_UNKNOWN, /* the sources of a program could not be told: rules with fromSource do not match */
 	PICKET_COUNT_TASK_STORAGE_FAILED, /* a task of a workload is not judged: no memory */
 	PICKET_COUNTERS,
 };

@@ -25,24 +25,13 @@ static __always_inline struct mount *mount__of(__u64 vfsmount)
 	return (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
 }
 
-struct ascent {
-	struct scratch *s;
-	__u64 dentry;
-	__u64 mount;
-	/* Of the mount: */
-	__u64 parent;
-	__u64 mountpoint;
-	__u64 root;
-	__u32 first; /* names before */
-	__u32 result;
-};
-
-static __always_inline bool walk__mount(struct ascent *c)
+static __always_inline bool walk__mount(struct scratch *s)
 {
-	const struct mount *copy = (void *)c->s->mount_copy;
+	const struct mount *copy = (void *)s->mount_copy;
 	__u32 bytes = bpf_core_field_offset(struct mount, mnt.mnt_root) + 8;
+	struct ascent *c = &s->ascent;
 
-	if (bytes > MOUNT_COPY || bpf_probe_read_kernel(c->s->mount_copy, bytes, (void *)c->mount))
+	if (bytes > MOUNT_COPY || bpf_probe_read_kernel(s->mount_copy, bytes, (void *)c->mount))
 		return false;
 	c->parent = (__u64)copy->mnt_parent;
 	c->mountpoint = (__u64)copy->mnt_mountpoint;
@@ -64,10 +53,11 @@ static __always_inline __u32 walk__top(struct mount *mount)
 	return BPF_CORE_READ(namespace, ns.inum) ? WALK_RESOLVED : WALK_UNRESOLVED;
 }
 
-static long walk__ascend(__u32 index, struct ascent *c)
+static long walk__ascend(__u32 index, struct scratch **context)
 {
 	__u32 bytes = SHORT_NAME_OFFSET + SHORT_NAME + 4, count;
-	struct scratch *s = c->s;
+	struct scratch *s = *context;
+	struct ascent *c = &s->ascent;
 	__u64 parent;
 
 	if (c->dentry == c->root) {
@@ -77,7 +67,7 @@ static long walk__ascend(__u32 index, struct ascent *c)
 		}
 		c->dentry = c->mountpoint;
 		c->mount = c->parent;
-		return walk__mount(c) ? 0 : 1;
+		return walk__mount(s) ? 0 : 1;
 	}
 	count = s->count;
 	if (count >= PICKET_MAX_COMPONENTS || bytes > DENTRY_COPY ||
@@ -91,36 +81,40 @@ static long walk__ascend(__u32 index, struct ascent *c)
 	return 0;
 }
 
-static long walk__ascend_again(__u32 index, struct ascent *c)
+static long walk__ascend_again(__u32 index, struct scratch **context)
 {
-	if (!walk__read_and_torn(scratch__step(c->s, c->first + index)))
+	struct scratch *s = *context;
+
+	if (!walk__read_and_torn(scratch__step(s, s->ascent.first + index)))
 		return 0;
-	c->result = WALK_TORN;
+	s->ascent.result = WALK_TORN;
 	return 1;
 }
 
 /* Walks from s->dentry (0: its root) in s->mount to the root of the namespace, behind the s->count names that are there. */
 __noinline int walk__above(struct scratch *s)
 {
-	struct ascent c = { .s = s, .result = WALK_UNRESOLVED };
 	__u32 mounts = lock__sequence(&mount_lock);
+	struct ascent *c;
 
 	if (!s)
 		return WALK_UNRESOLVED;
-	c.first = s->count;
-	c.dentry = s->dentry;
-	c.mount = (__u64)mount__of(s->mount);
-	if (!walk__mount(&c))
+	c = &s->ascent;
+	c->result = WALK_UNRESOLVED;
+	c->first = s->count;
+	c->dentry = s->dentry;
+	c->mount = (__u64)mount__of(s->mount);
+	if (!walk__mount(s))
 		return WALK_UNRESOLVED;
-	if (!c.dentry)
-		c.dentry = c.root;
-	bpf_loop(2 * PICKET_MAX_COMPONENTS, walk__ascend, &c, 0);
-	if (s->count > c.first)
-		bpf_loop(s->count - c.first, walk__ascend_again, &c, 0);
+	if (!c->dentry)
+		c->dentry = c->root;
+	bpf_loop(2 * PICKET_MAX_COMPONENTS, walk__ascend, &s, 0);
+	if (s->count > c->first)
+		bpf_loop(s->count - c->first, walk__ascend_again, &s, 0);
 	s->mounts = mounts;
 	if (mounts & 1 || mounts != lock__sequence(&mount_lock))
 		return WALK_TORN;
-	return c.result;
+	return c->result;
 }
 
 /*

@@ -56,6 +56,7 @@ static __always_inline void event__judgement(struct scratch *s, const struct jud
 	e->generation = j->generation;
 	e->outcome = j->outcome;
 	e->category = j->category & 0xff;
+	e->preset = j->preset;
 	e->operation = operation;
 	if (!j->hash)
 		e->flags |= PICKET_EVENT_PATH_UNRESOLVED;

@@ -114,6 +114,40 @@ static __always_inline void exec__alert(struct scratch *s, struct task_struct *t
 	event__send(s, length + s->event.cwd_length, denied);
 }
 
+/* Who starts the program: its parent. */
+static __always_inline void exec__sources(const struct judgement *j, struct scratch *s, struct task_struct *task,
+					  const struct picket_task *record)
+{
+	if (!s)
+		return;
+	s->sources.count = 0;
+	if (j->head->flags & (PICKET_SET_SOURCES << PICKET_CATEGORY_PROCESS))
+		source__of_parent(s, j->head->depths[PICKET_DEPTHS_SOURCE], j->set, task, record);
+}
+
+/* Judges the start of the program whose path was walked, by its path and by its name. */
+static __always_inline __u32 exec__judge(struct judgement *j, struct scratch *s, int walked, __u32 owner)
+{
+	__u32 verdict;
+
+	if (s) {
+		judge__search(j, s, PICKET_DEPTHS_PROCESS, JUDGE_OBJECT, owner);
+		if (walked == WALK_RESOLVED) {
+			judge__path(s);
+			if (j->head->flags & PICKET_SET_EXECNAMES && s->count) {
+				s->search.key_category = PICKET_KEY_EXECNAME;
+				judge__look_up_object(s, hash__canonical(scratch__step(s, 0)->hash), JUDGE_NAME);
+			}
+		} else {
+			count(PICKET_COUNT_PATH_UNRESOLVED);
+		}
+	}
+	verdict = judge__decide(j, s, false);
+	if (s && verdict >= PICKET_VERDICT_ALERT && walked == WALK_RESOLVED)
+		j->hash = path__hash(s);
+	return verdict;
+}
+
 SEC("lsm/bprm_check_security")
 int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
 {
@@ -137,8 +171,8 @@ int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
 	count(PICKET_COUNT_EXEC_JUDGED);
 	file = bprm->file;
 	s = scratch__claim(&index);
-	verdict = judge__object(&j, s, path__walk_typed(s, file->f_path.mnt, file->f_path.dentry),
-				file->f_inode->i_uid.val, 0, false);
+	exec__sources(&j, s, task, record);
+	verdict = exec__judge(&j, s, path__walk_typed(s, file->f_path.mnt, file->f_path.dentry), file->f_inode->i_uid.val);
 	if (verdict >= PICKET_VERDICT_ALERT) {
 		ret = verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0;
 		count(ret ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
@@ -154,6 +188,20 @@ int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
 static __always_inline int exec__walk_again(struct scratch *s, struct file *file)
 {
 	return path__walk(s, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(file, f_path.dentry));
+}
+
+/*
+ * Tracepoint backend: the open of the program, as file rules see it: the task had its old program then, of which the
+ * record still tells.
+ */
+static __always_inline __u32 exec__opened(struct judgement *j, struct scratch *s, struct file *file, int *walked, __u32 owner,
+					  struct task_struct *task, struct picket_task *record)
+{
+	if (!judge__begin(j, record, PICKET_CATEGORY_FILE))
+		return PICKET_VERDICT_PASS;
+	judge__sources(j, s, task, record);
+	*walked = exec__walk_again(s, file);
+	return judge__file(j, s, *walked, owner, 0, true);
 }
 
 /*
@@ -191,8 +239,7 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 	if (picket_backend == PICKET_BACKEND_TRACEPOINT) {
 		owner = file->f_inode->i_uid.val;
 		/* The kernel opened the program first: a file rule that blocks it acts on it (8.2), and it is the one alert. */
-		if (judge__begin(&j, record, PICKET_CATEGORY_FILE) &&
-		    judge__object(&j, s, walked, owner, 0, true) == PICKET_VERDICT_DENY) {
+		if (exec__opened(&j, s, file, &walked, owner, task, record) == PICKET_VERDICT_DENY) {
 			bpf_send_signal(SIGNAL_KILL);
 			count(PICKET_COUNT_DENIED);
 			if (s) {
@@ -209,7 +256,9 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 			__builtin_memset(&j, 0, sizeof(j));
 			if (judge__begin(&j, record, PICKET_CATEGORY_PROCESS)) {
 				count(PICKET_COUNT_EXEC_JUDGED);
-				verdict = judge__object(&j, s, walked, owner, 0, false);
+				exec__sources(&j, s, task, record);
+				walked = exec__walk_again(s, file);
+				verdict = exec__judge(&j, s, walked, owner);
 				if (verdict == PICKET_VERDICT_DENY)
 					bpf_send_signal(SIGNAL_KILL);
 				if (verdict >= PICKET_VERDICT_ALERT) {
@@ -229,11 +278,9 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 			__sync_fetch_and_or(&workload->flags, PICKET_WORKLOAD_STARTED);
 		}
 	}
-	record->exe_hash = 0;
+	source__remember(s, record, walked == WALK_RESOLVED);
 	if (!s)
 		return 0;
-	if (walked == WALK_RESOLVED)
-		record->exe_hash = path__hash(s);
 	event__begin(s, task, record, PICKET_EVENT_EXEC);
 	s->event.path_hash = record->exe_hash;
 	if (!record->exe_hash)

@@ -67,7 +67,7 @@ static __always_inline bool open__judge(struct judgement *j, struct scratch *s, 
 	count(PICKET_COUNT_OPEN_JUDGED);
 	if (file->mode & MODE_WRITE || file->flags & OPEN_TRUNCATES)
 		change = PICKET_ACCESS_CHANGE;
-	verdict = judge__object(j, s, walked, file->owner, change, file->flags & OPEN_FOR_EXEC);
+	verdict = judge__file(j, s, walked, file->owner, change, file->flags & OPEN_FOR_EXEC);
 	if (verdict < PICKET_VERDICT_ALERT)
 		return false;
 	refuse = verdict == PICKET_VERDICT_DENY;
@@ -96,6 +96,7 @@ int BPF_PROG(picket_file_open, struct file *file, int ret)
 		return 0;
 	opened.owner = file->f_inode->i_uid.val;
 	s = scratch__claim(&index);
+	judge__sources(&j, s, task, record);
 	walked = s ? path__walk_direct(s, file->f_path.mnt, file->f_path.dentry) :
 		     path__unwalked((__u64)BPF_CORE_READ(file, f_path.mnt));
 	if (open__judge(&j, s, walked, task, record, &opened, 0))

@@ -24,14 +24,14 @@ static __always_inline bool syscall__reported(long ret)
 	return ret >= 0 || ret == -SYSCALL_EPERM || ret == -SYSCALL_EACCES;
 }
 
-/* What the rules for a call say when they name no path. */
-static __always_inline __u32 syscall__without_path(const struct judgement *j, __u32 number)
+/* What the rules for a call say: of the path that was walked, or those that name none. */
+static __always_inline __u32 syscall__judge(const struct judgement *j, struct scratch *s, bool walked)
 {
-	struct picket_rule_key key = { .hash = 0, .category = PICKET_CATEGORY_SYSCALL | number << 8 };
-	void *rules = bpf_map_lookup_elem(&picket_rules, &j->set);
-	struct picket_rule *rule = rules ? bpf_map_lookup_elem(rules, &key) : NULL;
-
-	return rule ? rule->exact[0] : PICKET_OUTCOME_NONE;
+	judge__search(j, s, PICKET_DEPTHS_SYSCALL, 0, 0);
+	if (walked)
+		judge__path(s);
+	judge__look_up_object(s, 0, JUDGE_ANY);
+	return s->search.outcome;
 }
 
 /* The path hook of a name operation: number is the call that a rule may name. */
@@ -40,7 +40,6 @@ static __always_inline void syscall__path(const struct path *dir, struct dentry 
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct picket_task *record = task__record(task);
 	__u32 number, index, length;
-	struct judge_path c = {};
 	struct judgement j = {};
 	struct scratch *s;
 
@@ -55,19 +54,13 @@ static __always_inline void syscall__path(const struct path *dir, struct dentry 
 	s = scratch__claim(&index);
 	if (!s)
 		return;
+	judge__sources(&j, s, task, record);
 	/* Through memory: a typed pointer is no number to the verifier. */
 	*(volatile __u64 *)&s->dentry = (__u64)dentry;
 	if (path__walk(s, (__u64)BPF_CORE_READ(dir, mnt), *(volatile __u64 *)&s->dentry) == WALK_RESOLVED) {
-		c.set = j.set;
-		c.depths = j.head->depths[PICKET_CATEGORY_SYSCALL];
-		c.key_category = j.category;
-		c.outcome = PICKET_OUTCOME_NONE;
-		judge__path(s, &c);
+		record->call_outcome = syscall__judge(&j, s, true);
 		record->call_hash = path__hash(s);
-		record->call_outcome = c.outcome;
-		if (c.outcome == PICKET_OUTCOME_NONE)
-			c.outcome = syscall__without_path(&j, number);
-		if (c.outcome != PICKET_OUTCOME_NONE) {
+		if (record->call_outcome != PICKET_OUTCOME_NONE) {
 			event__begin(s, task, record, PICKET_EVENT_PATH);
 			s->event.path_hash = record->call_hash;
 			s->event.path_length = length = path__text(s, 0);
@@ -139,25 +132,27 @@ static __always_inline void syscall__end(struct pt_regs *regs, long ret)
 		return;
 	count(PICKET_COUNT_SYSCALL_JUDGED);
 	late = !j.hash;
-	if (late || outcome == PICKET_OUTCOME_NONE)
-		outcome = syscall__without_path(&j, number);
 	/* Without a resolved path the agent compares it with the rules that name one: always sent. */
 	if (outcome == PICKET_OUTCOME_NONE && !late)
 		return;
-	j.outcome = outcome;
 	s = scratch__claim(&index);
 	if (!s)
 		return;
+	if (late) {
+		judge__sources(&j, s, task, record);
+		outcome = syscall__judge(&j, s, false);
+	}
+	j.outcome = outcome;
 	event__begin(s, task, record, PICKET_EVENT_ALERT);
 	event__judgement(s, &j, PICKET_OPERATION_SYSCALL);
 	s->event.syscall = number;
 	s->event.result = ret < 0 ? ret : 0;
-	registers__arguments(task, regs, s->event.syscall_args);
+	registers__arguments(task, regs, s->event.details);
 	if (late) {
 		bool at = number == SYSCALL_UNLINKAT, absolute;
 
-		fd = at ? s->event.syscall_args[0] : (__u64)AT_CURRENT;
-		name = at ? s->event.syscall_args[1] : s->event.syscall_args[0];
+		fd = at ? s->event.details[0] : (__u64)AT_CURRENT;
+		name = at ? s->event.details[1] : s->event.details[0];
 		/* In the LSM backend the walk itself was refused: there is no path but this (policy.md 11). */
 		s->event.flags &= ~PICKET_EVENT_PATH_UNRESOLVED;
 		s->event.flags |= PICKET_EVENT_PATH_LATE;

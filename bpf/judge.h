@@ -1,51 +1,95 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The decision of policy.md 16 for an object with a path. What a rule says was judged for all eight kinds of access
- * when the rule set was compiled (agent/policy/compile.ts); here the most specific rule is found: the exact path, else
- * the deepest directory that holds a rule. One look-up per depth at which the set has rules.
+ * The decision of policy.md 16. What a rule says was judged for all eight kinds of access when the rule set was compiled
+ * (agent/policy/compile.ts); here the most specific rule is found. For an object with a path: one look-up per depth at
+ * which the set has rules, and one more for each source of the program where rules for single sources stand.
+ *
+ *   judge__begin      which rule set is in force; false: nothing to judge
+ *   judge__sources    who acts, for rules with fromSource
+ *   judge__path       what the rules say of the path that was walked, or
+ *   judge__object     of an object without a path
+ *   judge__decide     allow-list, posture, audit; the verdict
  */
 #ifndef PICKET_JUDGE_H
 #define PICKET_JUDGE_H
 
-#include "path.h"
-#include "task.h"
+#include "source.h"
 
 struct judgement {
 	const struct picket_set *head; /* of the rule set in force */
 	__u32 set;
 	__u32 generation;
-	__u32 category; /* enum picket_category */
+	__u32 category; /* enum picket_category, | detail << PICKET_KEY_DETAIL */
 	__u32 outcome;  /* verdict << 30 | rule; PASS with rule NONE: nothing to say */
 	__u32 audited;  /* a refusal was turned into an alert */
+	__u32 preset;   /* 1 + enum picket_preset, when it was one that decided */
 	__u64 hash;     /* of the object's path, for an alert; 0: unresolved */
 };
 
-enum { JUDGE_OBJECT = 0x80000000 }; /* with judge_path.access: an object that has an owner, not a system call */
+enum { JUDGE_OBJECT = 0x80000000 }; /* with judge_search.access: an object that has an owner, not a system call */
 
-/* What the rules say of one path. */
-struct judge_path {
-	__u64 hash;
-	__u64 depths;       /* in: depths at which the set has rules of the category */
-	__u32 set;          /* in */
-	__u32 key_category; /* in */
-	__u32 access;       /* in: PICKET_ACCESS_CHANGE or 0 */
-	__u32 depth;
-	__u32 names;
-	__u32 outcome;
-	__u32 baseline; /* may be read (1), may be written (2) */
-	__u32 owner;    /* in, for JUDGE_OBJECT: i_uid */
+/* Ranks of objects under one source (policy.md 14): the higher decides. Domains: the number of labels. */
+enum judge_kind {
+	JUDGE_ANY = 0,       /* a rule without an object: it holds for every one */
+	JUDGE_DIRECTORY = 1, /* of two the one that is offered later, which is the deeper one */
+	JUDGE_GLOB = 2,
+	JUDGE_NAME = 3,
+	JUDGE_EXACT = 4,
 };
 
-/* Looks at the directory or file whose path has been hashed so far. Global: the verifier looks at it once. */
-__noinline int judge__look_up(struct judge_path *c)
+/*
+ * A candidate for the rule that decides. `rank`: place of its source in s->sources, s->sources.count without one. Equals
+ * are decided by the stronger outcome; rules are numbered in the order in which alerts prefer to name them.
+ */
+static __always_inline void judge__offer(struct judge_search *c, __u32 rank, __u32 kind, __u32 outcome)
 {
-	__u32 set, distance, access, outcome;
+	if (outcome == PICKET_OUTCOME_NONE || rank > c->rank)
+		return;
+	if (rank == c->rank) {
+		if (kind < c->kind)
+			return;
+		if (kind == c->kind && kind != JUDGE_DIRECTORY) {
+			__u32 verdict = outcome >> PICKET_OUTCOME_SHIFT, before = c->outcome >> PICKET_OUTCOME_SHIFT;
+
+			if (verdict < before || (verdict == before && outcome >= c->outcome))
+				return;
+		}
+	}
+	c->rank = rank;
+	c->kind = kind;
+	c->outcome = outcome;
+}
+
+/* One rule entry of a path that has `distance` more names. */
+static __always_inline void judge__offer_rule(struct judge_search *c, const struct picket_rule *rule, __u32 rank,
+					      __u32 distance, __u32 access)
+{
+	access &= PICKET_ACCESS_KINDS - 1;
+	judge__offer(c, rank, JUDGE_DIRECTORY, distance <= 1 ? rule->near[access] : rule->deep[access]);
+	if (distance == 0)
+		judge__offer(c, rank, JUDGE_EXACT, rule->exact[access]);
+}
+
+static __always_inline __u32 judge__access(const struct judge_search *c)
+{
+	/* Who is at work is asked here, because most accesses meet no rule. */
+	if (c->access & JUDGE_OBJECT)
+		return (c->access | task__access(bpf_get_current_task_btf(), c->owner)) & (PICKET_ACCESS_KINDS - 1);
+	return c->access & (PICKET_ACCESS_KINDS - 1);
+}
+
+/* Looks at the directory or file whose path has been hashed so far. Global: the verifier looks at it once. */
+__noinline int judge__look_up(struct scratch *s)
+{
 	struct picket_rule_key key = {};
+	__u32 distance, access, set;
 	struct picket_rule *rule;
+	struct judge_search *c;
 	void *rules;
 
-	if (!c)
+	if (!s)
 		return 0;
+	c = &s->search;
 	set = c->set;
 	distance = c->names - c->depth;
 	key.hash = hash__canonical(c->hash);
@@ -56,48 +100,103 @@ __noinline int judge__look_up(struct judge_path *c)
 	rule = bpf_map_lookup_elem(rules, &key);
 	if (!rule)
 		return 0;
-	/* Who is at work is asked here, because most accesses meet no rule. */
-	access = c->access;
-	if (access & JUDGE_OBJECT)
-		access |= task__access(bpf_get_current_task_btf(), c->owner);
-	access &= PICKET_ACCESS_KINDS - 1;
+	access = judge__access(c);
 	if (distance > 0 && rule->flags & PICKET_RULE_BASELINE_BELOW)
 		c->baseline |= 1;
-	if (distance == 0) {
-		if (rule->flags & PICKET_RULE_BASELINE_EXACT)
-			c->baseline |= rule->flags & PICKET_RULE_BASELINE_WRITE ? 3 : 1;
-		outcome = rule->exact[access];
-		if (outcome != PICKET_OUTCOME_NONE) {
-			c->outcome = outcome;
-			return 0;
-		}
+	if (distance == 0 && rule->flags & PICKET_RULE_BASELINE_EXACT)
+		c->baseline |= rule->flags & PICKET_RULE_BASELINE_WRITE ? 3 : 1;
+	judge__offer_rule(c, rule, s->sources.count, distance, access);
+	if (!(rule->flags & PICKET_RULE_SOURCES))
+		return 0;
+	for (__u32 i = 0; i < PICKET_MAX_SOURCES; i++) {
+		if (i >= s->sources.count || i > c->rank)
+			break;
+		key.source = s->sources.ids[i];
+		rule = bpf_map_lookup_elem(rules, &key);
+		if (rule)
+			judge__offer_rule(c, rule, i, distance, access);
 	}
-	outcome = distance <= 1 ? rule->near[access] : rule->deep[access];
-	if (outcome != PICKET_OUTCOME_NONE)
-		c->outcome = outcome; /* deeper than every directory before it */
 	return 0;
 }
 
-/* Rules for the path last walked: fills outcome and baseline. From the root to the deepest level that has rules. */
-__noinline int judge__path(struct scratch *s, struct judge_path *path)
+/* Looks up an object that has no path: `hash` as in struct picket_rule_key. `kind`: its rank among others. */
+__noinline int judge__look_up_object(struct scratch *s, __u64 hash, __u32 kind)
 {
+	struct picket_rule_key key = { .hash = hash };
+	struct picket_rule *rule;
+	struct judge_search *c;
+	__u32 access, set;
+	void *rules;
+
+	if (!s)
+		return 0;
+	c = &s->search;
+	set = c->set;
+	key.category = c->key_category;
+	rules = bpf_map_lookup_elem(&picket_rules, &set);
+	if (!rules)
+		return 0;
+	rule = bpf_map_lookup_elem(rules, &key);
+	if (!rule)
+		return 0;
+	access = judge__access(c);
+	judge__offer(c, s->sources.count, kind, rule->exact[access]);
+	if (!(rule->flags & PICKET_RULE_SOURCES))
+		return 0;
+	for (__u32 i = 0; i < PICKET_MAX_SOURCES; i++) {
+		if (i >= s->sources.count || i > c->rank)
+			break;
+		key.source = s->sources.ids[i];
+		rule = bpf_map_lookup_elem(rules, &key);
+		if (rule)
+			judge__offer(c, i, kind, rule->exact[access]);
+	}
+	return 0;
+}
+
+enum { JUDGE_LOOP = 24 }; /* names of a path that are searched without the call that bpf_loop makes for each */
+
+static long judge__deeper(__u32 index, struct scratch **context)
+{
+	struct scratch *s = *context;
+	struct judge_search *c = &s->search;
+	__u32 depth = JUDGE_LOOP + index;
+
+	if (depth > c->names)
+		return 1;
+	c->hash = hash__step(c->hash, picket_hash_path, scratch__step(s, c->names - depth)->hash);
+	if (c->depths & (1ULL << (depth < 63 ? depth : 63))) {
+		c->depth = depth;
+		judge__look_up(s);
+	}
+	return 0;
+}
+
+/* Rules for the path last walked: fills s->search. From the root to the deepest level that has rules. */
+__noinline int judge__path(struct scratch *s)
+{
+	struct judge_search *c;
 	__u64 hash = 1, depths;
 	__u32 names;
 
-	if (!s || !path)
+	if (!s)
 		return -1;
-	depths = path->depths;
-	path->names = names = s->count;
-	for (__u32 depth = 0; depth < PICKET_MAX_COMPONENTS; depths >>= 1) {
+	c = &s->search;
+	depths = c->depths;
+	c->names = names = s->count;
+	for (__u32 depth = 0; depth < JUDGE_LOOP; depths >>= 1) {
 		if (depths & 1) {
-			path->hash = hash;
-			path->depth = depth;
-			judge__look_up(path);
+			c->hash = hash;
+			c->depth = depth;
+			judge__look_up(s);
 		}
 		if (++depth > names || depths < 2)
-			break;
-		hash = hash__step(hash, picket_hash_path, scratch__step(s, names - depth)->hash);
+			return 0;
+		if (depth < JUDGE_LOOP)
+			hash = hash__step(hash, picket_hash_path, scratch__step(s, names - depth)->hash);
 	}
+	c->hash = hash;
+	bpf_loop(names - JUDGE_LOOP + 1, judge__deeper, &s, 0);
 	return 0;
 }
 
@@ -111,54 +210,94 @@ static __always_inline __u32 judge__posture(__u32 flags, __u32 category)
 
 enum { JUDGE_PASS = (__u32)PICKET_VERDICT_PASS << PICKET_OUTCOME_SHIFT | PICKET_OUTCOME_NONE };
 
-/*
- * Judges an access of the current task to the object whose path was walked into `s`. `change`: PICKET_ACCESS_CHANGE or 0.
- * `exec_open`: the kernel opens a program for exec; only a Block rule acts on it (8.2). Returns the verdict.
- */
-static __always_inline __u32 judge__object(struct judgement *j, struct scratch *s, int walked, __u32 owner, __u32 change,
-					   bool exec_open)
+/* Begins the search for the rule that decides. `access`: enum picket_access, with JUDGE_OBJECT and the object's owner, or alone. */
+static __always_inline void judge__search(const struct judgement *j, struct scratch *s, __u32 depths, __u32 access, __u32 owner)
 {
-	struct judge_path c = {
-		.set = j->set, .key_category = j->category, .access = JUDGE_OBJECT | change, .owner = owner,
-		.outcome = PICKET_OUTCOME_NONE,
-	};
-	__u32 category = j->category & 0xff, flags = j->head->flags, verdict;
+	struct judge_search *c = &s->search;
+
+	c->set = j->set;
+	c->key_category = j->category;
+	c->depths = depths < PICKET_DEPTHS ? j->head->depths[depths] : 0;
+	c->access = access;
+	c->owner = owner;
+	c->outcome = PICKET_OUTCOME_NONE;
+	c->rank = ~0U;
+	c->kind = JUDGE_ANY;
+	c->baseline = 0;
+}
+
+/* A refusal becomes an alert where nothing is to be refused. Returns the verdict. */
+static __always_inline __u32 judge__verdict(struct judgement *j)
+{
+	__u32 verdict = j->outcome >> PICKET_OUTCOME_SHIFT, key = 0;
+	struct picket_control *control;
+
+	if (verdict != PICKET_VERDICT_DENY)
+		return verdict;
+	control = bpf_map_lookup_elem(&picket_control, &key);
+	if (!(j->head->flags & PICKET_SET_AUDITED) && !(control && *(volatile __u32 *)&control->audit))
+		return verdict;
+	j->audited = 1;
+	return PICKET_VERDICT_ALERT;
+}
+
+/*
+ * From what was found to the verdict. `s` NULL: there was no memory to look; what the rules might refuse is refused, so
+ * that nobody gets past them by using it up. `exec_open`: the kernel opens a program for exec; only a Block rule acts on it
+ * (8.2).
+ */
+static __always_inline __u32 judge__decide(struct judgement *j, const struct scratch *s, bool exec_open)
+{
+	__u32 category = j->category & 0xff, flags = j->head->flags, outcome;
 
 	if (category >= PICKET_CATEGORIES)
 		return PICKET_VERDICT_PASS;
-	c.depths = j->head->depths[category];
-	if (walked == WALK_RESOLVED) {
-		judge__path(s, &c);
-	} else {
-		/* Unresolved: no rule matches; an allow-list refuses it, everything else lets it pass (6.3). */
-		count(PICKET_COUNT_PATH_UNRESOLVED);
-	}
-	if (exec_open) {
-		verdict = c.outcome >> PICKET_OUTCOME_SHIFT;
-		if (c.outcome == PICKET_OUTCOME_NONE || verdict != PICKET_VERDICT_DENY)
-			c.outcome = JUDGE_PASS;
-	} else if (c.outcome == PICKET_OUTCOME_NONE) {
+	outcome = s ? s->search.outcome : PICKET_OUTCOME_NONE;
+	if (!s && !exec_open) {
+		outcome = judge__posture(0, category);
+	} else if (exec_open) {
+		if (outcome == PICKET_OUTCOME_NONE || outcome >> PICKET_OUTCOME_SHIFT != PICKET_VERDICT_DENY)
+			outcome = JUDGE_PASS;
+	} else if (outcome == PICKET_OUTCOME_NONE) {
 		if (!(flags & (PICKET_SET_ALLOW_LIST << category)))
-			c.outcome = JUDGE_PASS;
-		else if (category == PICKET_CATEGORY_FILE && c.baseline & (change ? 2 : 1))
-			c.outcome = JUDGE_PASS;
+			outcome = JUDGE_PASS;
+		else if (category == PICKET_CATEGORY_FILE && s->search.baseline & (s->search.access & PICKET_ACCESS_CHANGE ? 2 : 1))
+			outcome = JUDGE_PASS;
 		else
-			c.outcome = judge__posture(flags, category);
-	} else if (c.outcome >> PICKET_OUTCOME_SHIFT == PICKET_VERDICT_NOT_ALLOWED) {
-		c.outcome = judge__posture(flags, category);
+			outcome = judge__posture(flags, category);
+	} else if (outcome >> PICKET_OUTCOME_SHIFT == PICKET_VERDICT_NOT_ALLOWED) {
+		outcome = judge__posture(flags, category);
 	}
-	verdict = c.outcome >> PICKET_OUTCOME_SHIFT;
-	if (verdict == PICKET_VERDICT_DENY && flags & PICKET_SET_AUDITED) {
-		j->audited = 1;
-		verdict = PICKET_VERDICT_ALERT;
+	j->outcome = outcome;
+	return judge__verdict(j);
+}
+
+/*
+ * Judges an access of the current task to the file whose path was walked into `s`. `change`: PICKET_ACCESS_CHANGE or 0.
+ * Call judge__sources before the walk.
+ */
+static __always_inline __u32 judge__file(struct judgement *j, struct scratch *s, int walked, __u32 owner, __u32 change,
+					 bool exec_open)
+{
+	__u32 verdict;
+
+	if (s) {
+		judge__search(j, s, PICKET_DEPTHS_FILE, JUDGE_OBJECT | change, owner);
+		if (walked == WALK_RESOLVED)
+			judge__path(s);
+		else /* no rule matches; an allow-list refuses it, everything else lets it pass (6.3) */
+			count(PICKET_COUNT_PATH_UNRESOLVED);
 	}
-	j->outcome = c.outcome;
-	if (verdict >= PICKET_VERDICT_ALERT && walked == WALK_RESOLVED)
+	verdict = judge__decide(j, s, exec_open);
+	if (s && verdict >= PICKET_VERDICT_ALERT && walked == WALK_RESOLVED)
 		j->hash = path__hash(s);
 	return verdict;
 }
 
-/* Which rule set is in force for the task; false: nothing to judge. One 8-byte load: set and generation belong together. */
+/*
+ * Which rule set is in force for the task; false: nothing to judge. One 8-byte load: set and generation belong together.
+ * `category` with its detail.
+ */
 static __always_inline bool judge__begin(struct judgement *j, const struct picket_task *task, __u32 category)
 {
 	struct picket_workload *workload = bpf_map_lookup_elem(&picket_workloads, &task->slot);
@@ -176,8 +315,18 @@ static __always_inline bool judge__begin(struct judgement *j, const struct picke
 	j->head = head = bpf_map_lookup_elem(&picket_sets, &j->set);
 	if (!head || head->flags & PICKET_SET_DISABLED)
 		return false;
-	/* No rule of the category and no allow-list: nothing it could say. */
-	return category >= PICKET_CATEGORIES || head->depths[category] || head->flags & (PICKET_SET_ALLOW_LIST << category);
+	return head->rules & (1U << (category & 0xff));
+}
+
+/* Finds the sources of the acting task for the rules of the category; needs the walk's memory, so before the object's walk. */
+static __always_inline void judge__sources(const struct judgement *j, struct scratch *s, struct task_struct *task,
+					   struct picket_task *record)
+{
+	if (!s)
+		return;
+	s->sources.count = 0;
+	if (j->head->flags & (PICKET_SET_SOURCES << (j->category & 0xff)))
+		source__of_current(s, j->head->depths[PICKET_DEPTHS_SOURCE], (__u64)j->generation << 32 | j->set, task, record);
 }
 
 #endif

@@ -27,7 +27,7 @@ struct step {
 	__u64 hash;
 	__u64 dentry;
 	__u32 sequence; /* of the dentry when it was read */
-	__u32 pad;
+	__u32 text;     /* where path__text has written it: offset of its first byte in the strings */
 };
 
 /* The way from a mount to the root, as long as no mount changes. */
@@ -36,6 +36,35 @@ struct prefix {
 	__u32 sequence; /* of all mounts */
 	__u32 count;
 	struct step steps[PREFIX_STEPS];
+};
+
+/* A walk above the file's own mount (ascent.h): here, because the stack of a program and all it calls has 512 bytes. */
+struct ascent {
+	__u64 dentry;
+	__u64 mount;
+	/* Of the mount: */
+	__u64 parent;
+	__u64 mountpoint;
+	__u64 root;
+	__u32 first; /* names before */
+	__u32 result;
+};
+
+/* The search for the rule that decides (judge.h). */
+struct judge_search {
+	__u64 hash;         /* of the path so far */
+	__u64 depths;       /* in: depths at which the set has rules of the category */
+	__u32 set;          /* in */
+	__u32 key_category; /* in */
+	__u32 access;       /* in: enum picket_access */
+	__u32 owner;        /* in, for an object that has one: i_uid */
+	__u32 depth;
+	__u32 names;
+	/* The best so far. */
+	__u32 outcome;
+	__u32 rank; /* place of its source */
+	__u32 kind; /* enum judge_kind */
+	__u32 baseline; /* may be read (1), may be written (2) */
 };
 
 /*
@@ -53,6 +82,9 @@ struct scratch {
 	__u64 mount_copy[MOUNT_COPY / 8];
 	__u64 dentry_copy[DENTRY_COPY / 8];
 	char name[PICKET_MAX_NAME + 9];           /* the hash reads eight bytes at a time */
+	struct ascent ascent;
+	struct judge_search search;
+	struct picket_sources sources;            /* who acts */
 	struct picket_event event;
 	char strings[SCRATCH_STRINGS];            /* follows event without a gap: both leave in one record */
 };
@@ -102,6 +134,15 @@ struct rules_map {
 	__uint(key_size, sizeof(struct picket_rule_key)); /* clang leaves the types of inner maps out of the BTF */
 	__uint(value_size, sizeof(struct picket_rule));
 };
+
+/* What counts for all workloads; mapped by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct picket_control);
+} picket_control SEC(".maps");
 
 /* Rules of set i. Inner maps are as large as their set; an update waits for running programs (synchronize_rcu). */
 struct {

@@ -31,7 +31,10 @@ export interface EventRecord {
   /** 0 or a negative errno. */
   result: number;
   syscall: number;
-  syscallArgs: readonly [bigint, bigint, bigint];
+  /** What the operation is about, as `struct picket_event` says. */
+  details: readonly [bigint, bigint, bigint, bigint];
+  /** 1 + the preset that decided; 0: none. */
+  preset: number;
   path: string;
   /** The arguments, the first one included. */
   args: string[];
@@ -96,7 +99,8 @@ export function decode({ bytes, view }: RingMemory, offset: number, length: numb
     backend: u32(at.backend),
     result: view.getInt32(offset + at.result.offset, true),
     syscall: u32(at.syscall),
-    syscallArgs: [u64(at.syscall_args, 0), u64(at.syscall_args, 1), u64(at.syscall_args, 2)],
+    details: [u64(at.details, 0), u64(at.details, 1), u64(at.details, 2), u64(at.details, 3)],
+    preset: u32(at.preset),
     path: text(pathLength),
     args: splitArguments(text(argsLength)),
     cwd: text(cwdLength),

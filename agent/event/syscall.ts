@@ -9,7 +9,7 @@ const atRemoveDir = 0x200n;
 const atCurrent = -100;
 
 /** `Data` of a syscall alert: the call, then the arguments that are known. */
-export function syscallData({ syscall, syscallArgs: [first, , flags] }: EventRecord): string {
+export function syscallData({ syscall, details: [first, , flags] }: EventRecord): string {
   const name = names[syscall] ?? String(syscall);
   const parts = [`syscall=SYS_${name.toUpperCase()}`];
   if (name === 'unlinkat') {

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { category as categories, ruleKey as keyLayout, rule as ruleLayout, set as setLayout } from '../abi.gen.ts';
+import {
+  category as categories,
+  depths as depthMasks,
+  ruleKey as keyLayout,
+  outcome,
+  preset as presets,
+  rule as ruleLayout,
+  set as setLayout,
+} from '../abi.gen.ts';
 import { type HashKey, PathHasher } from './hash.ts';
 import { depthOf } from './path.ts';
 import type { RuleEntry, RuleInfo, RuleSet } from './ruleset.ts';
@@ -67,15 +75,26 @@ export function setGeneration(encoded: EncodedRuleSet, generation: number): Buff
   return set;
 }
 
+/** By category: the mask of the depths that hold its keys. */
+const masks: Partial<Record<number, number>> = {
+  [categories.CATEGORY_PROCESS]: depthMasks.DEPTHS_PROCESS,
+  [categories.CATEGORY_FILE]: depthMasks.DEPTHS_FILE,
+  [categories.CATEGORY_SYSCALL]: depthMasks.DEPTHS_SYSCALL,
+};
+
 function encodeSet({ entries, flags, syscalls }: RuleSet): Buffer {
   const set = Buffer.alloc(setLayout.size);
   const { fields } = setLayout;
-  const depths = new Array<bigint>(categories.CATEGORIES).fill(0n);
+  const depths = new Array<bigint>(depthMasks.DEPTHS).fill(0n);
+  let judged = flags & 0xff; // an allow-list is asked even when no rule is left in it
   for (const { path, category } of entries) {
-    if (path === undefined) continue;
-    const kind = category & 0xff;
-    depths[kind] = (depths[kind] ?? 0n) | (1n << BigInt(Math.min(depthOf(path), 63)));
+    judged |= 1 << (category & 0xff);
+    const mask = masks[category & 0xff];
+    if (path === undefined || mask === undefined) continue;
+    depths[mask] = (depths[mask] ?? 0n) | (1n << BigInt(Math.min(depthOf(path), 63)));
   }
+  set.writeUInt32LE(judged, fields.rules.offset);
+  for (let i = 0; i < presets.PRESETS; i++) set.writeUInt32LE(outcome.OUTCOME_NONE, fields.presets.offset + 4 * i);
   for (const [i, mask] of depths.entries()) set.writeBigUInt64LE(mask, fields.depths.offset + i * 8);
   set.writeUInt32LE(flags, fields.flags.offset);
   for (const number of syscalls) {

@@ -258,12 +258,12 @@ describe('toAlert() of a system call', () => {
   });
 
   it.each([
-    [84, [0n, 0n, 0n], 'syscall=SYS_RMDIR'],
-    [263, [0xffffff9cn, 0n, 0n], 'syscall=SYS_UNLINKAT'],
-    [263, [0xffff_ffff_ffff_ff9cn, 0n, 0x200n], 'syscall=SYS_UNLINKAT flags=AT_REMOVEDIR'],
-    [263, [3n, 0n, 0x200n], 'syscall=SYS_UNLINKAT fd=3 flags=AT_REMOVEDIR'],
-  ] as const)('writes call %i with its arguments', (syscall, syscallArgs, data) => {
-    expect(alertOf({ event: { syscall, syscallArgs } }).Data).toBe(data);
+    [84, [0n, 0n, 0n, 0n], 'syscall=SYS_RMDIR'],
+    [263, [0xffffff9cn, 0n, 0n, 0n], 'syscall=SYS_UNLINKAT'],
+    [263, [0xffff_ffff_ffff_ff9cn, 0n, 0x200n, 0n], 'syscall=SYS_UNLINKAT flags=AT_REMOVEDIR'],
+    [263, [3n, 0n, 0x200n, 0n], 'syscall=SYS_UNLINKAT fd=3 flags=AT_REMOVEDIR'],
+  ] as const)('writes call %i with its arguments', (syscall, details, data) => {
+    expect(alertOf({ event: { syscall, details } }).Data).toBe(data);
   });
 
   it.each([

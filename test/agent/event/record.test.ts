@@ -9,9 +9,18 @@ const u64 = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });
 const text = fc.string({ unit: 'binary', maxLength: 300 }).map((value) => value.replaceAll('\0', '').toWellFormed());
 const events: fc.Arbitrary<EventRecord> = fc.record({
   ...{ seq: u64, timeNs: u64, workload: u64, startNs: u64, parentStartNs: u64, rootStartNs: u64 },
-  ...{ execSession: u64, pathHash: u64, syscallArgs: fc.tuple(u64, u64, u64) },
+  ...{ execSession: u64, pathHash: u64, details: fc.tuple(u64, u64, u64, u64) },
   ...{ kind: u32, flags: u32, pid: u32, tid: u32, ppid: u32, rootPid: u32, vpid: u32, vppid: u32, uid: u32 },
-  ...{ set: u32, generation: u32, outcome: u32, category: u32, operation: u32, backend: u32, syscall: u32 },
+  ...{
+    set: u32,
+    generation: u32,
+    outcome: u32,
+    category: u32,
+    operation: u32,
+    backend: u32,
+    syscall: u32,
+    preset: u32,
+  },
   result: fc.integer({ min: -4095, max: 0 }),
   tty: fc.stringMatching(/^[a-z0-9/]{0,15}$/),
   ...{ path: text, args: fc.array(text, { maxLength: 20 }), cwd: text, base: text },
@@ -58,7 +67,7 @@ describe('decode()', () => {
   it.each([0, 1, 8, abi.event.size - 1])('rejects a record of %i bytes, shorter than its fixed part', (length) => {
     const memory = ringMemory(encodeEvent(eventOf()), 0, 64);
     expect(() => decode(memory, 0, length)).toThrow(
-      new RecordError(`a record of ${length} bytes; its fixed part has 200`),
+      new RecordError(`a record of ${length} bytes; its fixed part has ${abi.event.size}`),
     );
   });
 

@@ -33,7 +33,8 @@ export function eventOf(change: Partial<EventRecord> = {}): EventRecord {
     backend: abi.backend.BACKEND_LSM,
     result: 0,
     syscall: 87,
-    syscallArgs: [0n, 0n, 0n],
+    details: [0n, 0n, 0n, 0n],
+    preset: 0,
     path: '',
     args: [],
     cwd: '/',
@@ -66,7 +67,7 @@ export function encodeEvent(event: EventRecord): Buffer {
     [at.path_hash, event.pathHash],
   ] as const)
     fixed.writeBigUInt64LE(value, field.offset);
-  for (const [i, value] of event.syscallArgs.entries()) fixed.writeBigUInt64LE(value, at.syscall_args.offset + 8 * i);
+  for (const [i, value] of event.details.entries()) fixed.writeBigUInt64LE(value, at.details.offset + 8 * i);
   for (const [field, value] of [
     [at.kind, event.kind],
     [at.flags, event.flags],
@@ -84,6 +85,7 @@ export function encodeEvent(event: EventRecord): Buffer {
     [at.operation, event.operation],
     [at.backend, event.backend],
     [at.syscall, event.syscall],
+    [at.preset, event.preset],
   ] as const)
     fixed.writeUInt32LE(value, field.offset);
   fixed.writeInt32LE(event.result, at.result.offset);

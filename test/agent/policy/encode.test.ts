@@ -31,16 +31,16 @@ const ruleSet = (entries: RuleSet['entries'], rest: Partial<RuleSet> = {}): Rule
 describe('encode()', () => {
   it('writes keys and values side by side, sorted, little endian', () => {
     const { keys, values, count } = encode(
-      ruleSet([{ ...entry('/', 2 | (87 << 8)), exact: [1, 2, 3, 4, 5, 6, 7, 8], flags: 6 }, entry('/')]),
+      ruleSet([{ ...entry('/', 5 | (87 << 8)), exact: [1, 2, 3, 4, 5, 6, 7, 8], flags: 6 }, entry('/')]),
       key,
     );
     expect(count).toBe(2);
     expect(keys.toString('hex')).toBe(
-      `0100000000000000${'01000000'}00000000` + `0100000000000000${'02570000'}00000000`,
+      `0100000000000000${'01000000'}00000000` + `0100000000000000${'05570000'}00000000`,
     );
-    expect(values.subarray(0, 104).toString('hex')).toBe(`${'ffffff3f'.repeat(24)}0000000000000000`);
-    expect(values.subarray(104, 112).toString('hex')).toBe('0100000002000000');
-    expect(values.subarray(200).toString('hex')).toBe('0600000000000000');
+    expect(values.subarray(0, 112).toString('hex')).toBe(`${'ffffff3f'.repeat(24)}${'00'.repeat(16)}`);
+    expect(values.subarray(112, 120).toString('hex')).toBe('0100000002000000');
+    expect(values.subarray(208).toString('hex')).toBe(`06${'00'.repeat(15)}`);
   });
 
   it('writes the depths of each category, the flags and the system calls', () => {
@@ -52,17 +52,18 @@ describe('encode()', () => {
           entry('/a/b', 1),
           entry('/'),
           entry(deep, 1),
-          entry('/c/d/e', 2 | (87 << 8)),
-          entry(undefined, 2 | (263 << 8)),
+          entry('/c/d/e', 5 | (87 << 8)),
+          entry(undefined, 5 | (263 << 8)),
         ],
-        { flags: 0x49, syscalls: [0, 87, 263, 511] },
+        { flags: 0x102, syscalls: [0, 87, 263, 511] },
       ),
       key,
     );
     expect([0, 8, 16].map((at) => set.readBigUInt64LE(at))).toEqual([2n, (1n << 63n) | 4n | 1n, 8n]);
-    expect(set.readUInt32LE(24)).toBe(0x49);
+    expect(set.readUInt32LE(40)).toBe(0x102);
+    expect(set.readUInt32LE(48)).toBe(0b100011);
     const bits = [...new Array(512).keys()].filter(
-      (n) => set.readBigUInt64LE(32 + (n >>> 6) * 8) & (1n << BigInt(n & 63)),
+      (n) => set.readBigUInt64LE(72 + (n >>> 6) * 8) & (1n << BigInt(n & 63)),
     );
     expect(bits).toEqual([0, 87, 263, 511]);
   });
@@ -70,8 +71,8 @@ describe('encode()', () => {
   it('leaves the generation to setGeneration(), which leaves the original alone', () => {
     const encoded = encode(ruleSet([entry('/a')]), key);
     const set = setGeneration(encoded, 7);
-    expect(set.readUInt32LE(28)).toBe(7);
-    expect(encoded.set.readUInt32LE(28)).toBe(0);
+    expect(set.readUInt32LE(44)).toBe(7);
+    expect(encoded.set.readUInt32LE(44)).toBe(0);
   });
 
   it('gives equal sets equal bytes and digests, and others other ones', () => {

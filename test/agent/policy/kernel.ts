@@ -30,30 +30,30 @@ export class KernelRuleSet {
     this.#key = key;
     if (
       encoded.keys.length !== encoded.count * 16 ||
-      encoded.values.length !== encoded.count * 104 ||
-      encoded.set.length !== 96
+      encoded.values.length !== encoded.count * 112 ||
+      encoded.set.length !== 136
     )
       throw new Error('sizes');
     for (let i = 0; i < encoded.count; i++) {
       const at = i * 16;
       if (encoded.keys.readUInt32LE(at + 12) !== 0) throw new Error('source');
-      this.#rules.set(`${encoded.keys.readBigUInt64LE(at)} ${encoded.keys.readUInt32LE(at + 8)}`, i * 104);
+      this.#rules.set(`${encoded.keys.readBigUInt64LE(at)} ${encoded.keys.readUInt32LE(at + 8)}`, i * 112);
     }
     if (this.#rules.size !== encoded.count) throw new Error('a key twice');
   }
 
   decide(access: Access): Decision {
     const { set, rules } = this.#encoded;
-    const flags = set.readUInt32LE(24);
-    if (flags & 128) return { verdict: 'pass' };
-    const category = { process: 0, file: 1, syscalls: 2 }[access.category];
+    const flags = set.readUInt32LE(40);
+    if (flags & 0x20000) return { verdict: 'pass' };
+    const category = { process: 0, file: 1, syscalls: 5 }[access.category];
     const kind = (access.change ? 1 : 0) | (access.owner ? 0 : 2) | (access.terminal ? 4 : 0);
     let keyCategory = category;
     if (access.syscall !== undefined) {
       const number = syscallNumbers[access.syscall] ?? 0;
-      if ((set.readBigUInt64LE(32 + (number >>> 6) * 8) & (1n << BigInt(number & 63))) === 0n)
+      if ((set.readBigUInt64LE(72 + (number >>> 6) * 8) & (1n << BigInt(number & 63))) === 0n)
         return { verdict: 'pass' };
-      keyCategory = 2 | (number << 8);
+      keyCategory = 5 | (number << 8);
     }
     let { outcome, baseline } = this.#walk(access.path, category, keyCategory, kind);
     if (outcome === none && access.syscall !== undefined) outcome = this.#rule(0n, keyCategory, kind)?.exact ?? none;
@@ -64,14 +64,14 @@ export class KernelRuleSet {
     }
     if (outcome === none || outcome >>> 30 === 0) {
       if (outcome !== none && (outcome & none) !== posture) throw new Error('not allowed names a rule');
-      outcome = ((flags & (8 << category) ? 2 : 3) << 30) | posture;
+      outcome = ((flags & (256 << category) ? 2 : 3) << 30) | posture;
     }
     const number = outcome & none;
     const info = rules[number];
     const by = number === posture ? 'DefaultPosture' : `${info?.policy} ${info?.path}`;
     switch (outcome >>> 30) {
       case 3:
-        return { verdict: flags & 64 ? 'alert' : 'deny', by };
+        return { verdict: flags & 0x10000 ? 'alert' : 'deny', by };
       case 2:
         return { verdict: 'alert', by };
       default:
@@ -80,7 +80,7 @@ export class KernelRuleSet {
   }
 
   #walk(path: string, category: number, keyCategory: number, kind: number): { outcome: number; baseline: number } {
-    const depths = this.#encoded.set.readBigUInt64LE(category * 8);
+    const depths = this.#encoded.set.readBigUInt64LE((category === 5 ? 2 : category) * 8);
     const names = path === '/' ? [] : path.slice(1).split('/');
     let outcome = none;
     let baseline = 0;
