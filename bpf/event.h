@@ -8,7 +8,8 @@
 
 enum { PF_EXITING_TASK = 0x4 };
 
-static __always_inline void event__begin(struct scratch *s, struct task_struct *task, const struct picket_task *record,
+/* A function of its own: what it needs of the stack is not needed of every hook, whose call chains share 512 bytes. */
+static __noinline int event__begin(struct scratch *s, struct task_struct *task, const struct picket_task *record,
 					 enum picket_event_kind kind)
 {
 	struct picket_event *e = &s->event;
@@ -45,6 +46,7 @@ static __always_inline void event__begin(struct scratch *s, struct task_struct *
 	if (record->flags & PICKET_TASK_ENTRY)
 		e->flags |= PICKET_EVENT_ENTRY;
 	e->backend = picket_backend;
+	return 0;
 }
 
 static __always_inline void event__judgement(struct scratch *s, const struct judgement *j, __u32 operation)
@@ -65,7 +67,7 @@ static __always_inline void event__judgement(struct scratch *s, const struct jud
 }
 
 /* Appends the working directory. Uses the walk buffers: append the object's path first. */
-static __always_inline __u32 event__cwd(struct scratch *s, struct task_struct *task, __u32 offset)
+static __noinline __u32 event__cwd(struct scratch *s, struct task_struct *task, __u32 offset)
 {
 	struct vfsmount *mnt = BPF_CORE_READ(task, fs, pwd.mnt);
 	struct dentry *dentry = BPF_CORE_READ(task, fs, pwd.dentry);

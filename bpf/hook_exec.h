@@ -48,7 +48,7 @@ static long exec__argument(__u32 index, struct argument_context *c)
  * Arguments of an exec that has not happened yet, from the caller's own memory, for display only: the kernel has just
  * copied them, so the pages are there; another thread may change them meanwhile.
  */
-static __always_inline __u32 exec__caller_arguments(struct scratch *s, struct task_struct *task, __u32 offset)
+static __noinline __u32 exec__caller_arguments(struct scratch *s, struct task_struct *task, __u32 offset)
 {
 	struct argument_context c = { .s = s, .offset = offset, .end = offset + PICKET_MAX_ARGS };
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
