@@ -6,9 +6,9 @@ import * as abi from '../abi.gen.ts';
 import type { RuleInfo } from '../policy/ruleset.ts';
 import type { WorkloadRecord } from '../workload/workload.ts';
 import type { Boot } from './boot.ts';
+import { operationOf } from './operation.ts';
 import type { Process } from './processes.ts';
 import type { EventRecord } from './record.ts';
-import { syscallData } from './syscall.ts';
 
 /** What every alert of this agent says about where it comes from. */
 export interface Sensor {
@@ -52,7 +52,8 @@ const entryTask = '/runc';
 export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
   const { event, workload, rule, timeNs, id } = verdict;
   const texts = subjectOf(verdict);
-  const data = dataOf(event);
+  const operation = operationOf(event);
+  const data = operation.data(event);
   const parts = eventData(data);
   const labels = Object.entries(workload.labels)
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -83,7 +84,7 @@ export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
     ...(rule && ruleTexts(rule)),
     Type: 'MatchedPolicy',
     Source: texts.source,
-    Operation: operationOf(event),
+    Operation: operation.name,
     ...(texts.resource && { Resource: texts.resource }),
     Data: data,
     ...(parts && { EventData: parts }),
@@ -164,7 +165,7 @@ function subjectOf({ event, process, parentExecutable, sessionExecutable, path }
     process: executable,
     parent,
     source: line.text,
-    resource: path,
+    resource: event.operation === abi.operation.OPERATION_MMAP ? executable : path,
     truncated: line.truncated,
     session: sessionExecutable,
   };
@@ -196,27 +197,35 @@ function policyRule(rule: RuleInfo, generation: number) {
   };
 }
 
+const postureCategories: Readonly<Record<number, 'process' | 'file' | 'network' | 'dns' | 'capabilities'>> = {
+  [abi.category.CATEGORY_PROCESS]: 'process',
+  [abi.category.CATEGORY_FILE]: 'file',
+  [abi.category.CATEGORY_NETWORK]: 'network',
+  [abi.category.CATEGORY_DNS]: 'dns',
+  [abi.category.CATEGORY_CAPABILITY]: 'capabilities',
+};
+
 function postureRule({ category, outcome, generation }: EventRecord) {
   const denied = outcome >>> abi.outcome.OUTCOME_SHIFT === abi.verdict.VERDICT_DENY;
   return {
-    Category: category === abi.category.CATEGORY_PROCESS ? ('process' as const) : ('file' as const),
+    Category: postureCategories[category] ?? 'file',
     Posture: denied ? ('block' as const) : ('audit' as const),
     Generation: generation,
   };
 }
 
-function operationOf({ operation }: EventRecord) {
-  if (operation === abi.operation.OPERATION_EXEC) return 'Process';
-  return operation === abi.operation.OPERATION_OPEN ? 'File' : 'Syscall';
-}
+/** By `enum picket_preset`. */
+const presetEnforcers: Readonly<Record<number, string>> = {
+  [abi.preset.PRESET_FILELESS]: 'PRESET-FilelessExecutionPreset',
+  [abi.preset.PRESET_ANONYMOUS_MAP]: 'PRESET-AnonMapExecutionPreset',
+  [abi.preset.PRESET_PROTECT_ENV]: 'PRESET-ProtectEnvPreset',
+  [abi.preset.PRESET_PROTECT_PROC]: 'PRESET-ProtectProcPreset',
+  [abi.preset.PRESET_EXEC]: 'PRESET-ExecPreset',
+};
 
-function dataOf(event: EventRecord): string {
-  if (event.operation === abi.operation.OPERATION_EXEC) return 'lsm=SECURITY_BPRM_CHECK';
-  return event.operation === abi.operation.OPERATION_OPEN ? 'lsm=FILE_OPEN' : syscallData(event);
-}
-
-function enforcerOf({ operation, backend }: EventRecord): string {
+function enforcerOf({ operation, backend, preset }: EventRecord): string {
   if (operation === abi.operation.OPERATION_SYSCALL) return 'eBPF Monitor';
+  if (preset !== 0) return presetEnforcers[preset - 1] ?? `PRESET-${preset}`;
   return backend === abi.backend.BACKEND_LSM ? 'BPFLSM' : 'eBPF Tracepoint';
 }
 
