@@ -116,7 +116,7 @@ export class Agent implements AsyncDisposable {
     );
     const table = new RuleSetTable(this.#engine);
     this.#registry = new WorkloadRegistry(this.#engine);
-    this.#enforcement = new Enforcement(this.#engine, table, this.#registry, settingsOf(config));
+    this.#enforcement = new Enforcement(this.#engine, table, this.#registry, settingsOf(config), config.hostName);
     this.#workloads = new Workloads(this.#registry, this.#enforcement, this.#processes, log);
     this.#control = new AgentControl({
       enforcement: this.#enforcement,

@@ -32,6 +32,45 @@ int BPF_PROG(picket_cgroup_rmdir, struct cgroup *cgroup, const char *path)
 }
 
 /*
+ * Tasks of no container: while host policies are in force they have records as well, so every hook treats them like any other.
+ * NULL: host policies are off.
+ */
+static __always_inline const struct picket_control *task__host(void)
+{
+	__u32 key = 0;
+	const struct picket_control *control = bpf_map_lookup_elem(&picket_control, &key);
+
+	return control && *(volatile __u64 *)&control->host_workload ? control : NULL;
+}
+
+static __always_inline bool task__is_host(const struct picket_task *record)
+{
+	const struct picket_control *host = task__host();
+
+	return host && host->host_workload == record->workload;
+}
+
+/* Kernel threads and the agent itself are left alone by host policies. */
+enum { PF_KERNEL_THREAD = 0x00200000 };
+
+/* The path of the program that a task has been running for some time. */
+static __always_inline void task__recall_program(struct task_struct *task, struct picket_task *record)
+{
+	const struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct scratch *s;
+	__u32 index;
+
+	if (!exe)
+		return;
+	s = scratch__claim(&index);
+	if (!s)
+		return;
+	source__remember(s, record, path__walk(s, (__u64)BPF_CORE_READ(exe, f_path.mnt),
+					       (__u64)BPF_CORE_READ(exe, f_path.dentry)) == WALK_RESOLVED);
+	scratch__release(s);
+}
+
+/*
  * A process was moved. Into a workload: it becomes an entry task. Moved by itself or its kin, it stays what it was:
  * leaving the cgroup is no way out of the rules.
  */
@@ -41,15 +80,24 @@ int BPF_PROG(picket_cgroup_attach, struct cgroup *destination, const char *path,
 	__u64 id = task__cgroup(task); /* not the destination's, which may be of a v1 hierarchy */
 	struct picket_cgroup *cgroup = bpf_map_lookup_elem(&picket_cgroups, &id);
 	struct picket_task *record = bpf_task_storage_get(&picket_tasks, task, 0, 0), *mover;
+	const struct picket_control *host;
 
 	if (record) {
 		if (cgroup && cgroup->workload == record->workload)
 			return 0;
 		mover = task__record(bpf_get_current_task_btf());
-		if (mover && mover->workload == record->workload)
+		if (mover && mover->workload == record->workload && !task__is_host(record))
 			return 0;
 		if (!cgroup) {
-			bpf_task_storage_delete(&picket_tasks, task);
+			host = task__host();
+			if (!host) {
+				bpf_task_storage_delete(&picket_tasks, task);
+			} else if (host->host_workload != record->workload) {
+				record->slot = host->host_slot;
+				record->flags = 0;
+				record->sources.set = 0;
+				record->workload = host->host_workload;
+			}
 			return 0;
 		}
 	}
@@ -70,6 +118,7 @@ static __always_inline void task__inherit(struct task_struct *child, const struc
 	record->call_hash = 0;
 	record->call_outcome = 0;
 	record->call_flags = 0;
+	record->truncates = 0;
 }
 
 /* LSM backend: before the task can run, and also for io_uring workers, which no fork tracepoint announces. */
@@ -100,7 +149,7 @@ int BPF_PROG(picket_fork, struct task_struct *parent, struct task_struct *child)
 			id = task__cgroup(child);
 			cgroup = bpf_map_lookup_elem(&picket_cgroups, &id);
 			if (!cgroup)
-				return 0;
+				return 0; /* with host policies: not swept yet, or started by the agent, which is left alone */
 			task__enter(child, cgroup);
 		}
 		record = bpf_task_storage_get(&picket_tasks, child, 0, 0);
@@ -142,26 +191,53 @@ int BPF_PROG(picket_exit, struct task_struct *task)
 
 enum { MAX_ANCESTORS = 32 };
 
+/* Where a task belongs by its cgroup; 0: nowhere. */
+static __always_inline __u64 task__home(struct task_struct *task, __u32 *slot)
+{
+	const struct picket_control *host;
+	struct picket_cgroup *cgroup;
+	__u64 id = task__cgroup(task);
+
+	cgroup = bpf_map_lookup_elem(&picket_cgroups, &id);
+	if (cgroup) {
+		*slot = cgroup->slot;
+		return cgroup->workload;
+	}
+	host = task__host();
+	if (!host || task->flags & PF_KERNEL_THREAD || task->tgid == bpf_get_current_task_btf()->tgid)
+		return 0;
+	*slot = host->host_slot;
+	return host->host_workload;
+}
+
 /*
  * Run by the agent after it registered a workload whose cgroup already holds tasks: these are under way, so they are
- * no entry tasks. Root of the tree: the topmost ancestor in the same workload.
+ * no entry tasks. Root of the tree: the topmost ancestor in the same workload. A record of a workload that is gone goes.
  */
 SEC("iter/task")
 int picket_sweep(struct bpf_iter__task *context)
 {
 	struct task_struct *task = context->task, *root, *parent;
-	struct picket_cgroup *cgroup, *above;
+	struct picket_workload *known;
 	struct picket_task *record;
-	__u64 id;
+	__u32 slot = 0, other;
+	__u64 home;
 
 	if (!task)
 		return 0;
-	id = task__cgroup(task);
-	cgroup = bpf_map_lookup_elem(&picket_cgroups, &id);
-	if (!cgroup)
-		return 0;
+	home = task__home(task, &slot);
 	record = bpf_task_storage_get(&picket_tasks, task, 0, 0);
-	if (record && record->workload == cgroup->workload)
+	if (record) {
+		known = bpf_map_lookup_elem(&picket_workloads, &record->slot);
+		/* One that has left its cgroup stays what it is (picket_cgroup_attach). */
+		if (known && known->id == record->workload && (record->workload == home || !task__is_host(record)))
+			return 0;
+		if (!home) {
+			bpf_task_storage_delete(&picket_tasks, task);
+			return 0;
+		}
+	}
+	if (!home)
 		return 0;
 	record = bpf_task_storage_get(&picket_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!record) {
@@ -172,16 +248,15 @@ int picket_sweep(struct bpf_iter__task *context)
 	root = task;
 	for (int i = 0; i < MAX_ANCESTORS; i++) {
 		parent = root->real_parent;
-		id = task__cgroup(parent);
-		above = bpf_map_lookup_elem(&picket_cgroups, &id);
-		if (!above || above->workload != cgroup->workload)
+		if (parent == root || task__home(parent, &other) != home)
 			break;
 		root = parent;
 	}
 	record->root_start_ns = task__start(root);
 	record->root_pid = root->tgid;
-	record->slot = cgroup->slot;
-	record->workload = cgroup->workload; /* last: other hooks read the record meanwhile */
+	task__recall_program(task, record);
+	record->slot = slot;
+	record->workload = home; /* last: other hooks read the record meanwhile */
 	return 0;
 }
 

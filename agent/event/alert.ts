@@ -34,6 +34,8 @@ export interface Verdict {
   parentExecutable: string | undefined;
   /** First program of the exec session, when there is one. */
   sessionExecutable: string | undefined;
+  /** Name of the user, on the node alone. */
+  userName: string | undefined;
   /** Unix nanoseconds. */
   timeNs: bigint;
   id: string;
@@ -55,10 +57,6 @@ export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
   const operation = operationOf(event);
   const data = operation.data(event);
   const parts = eventData(data);
-  const labels = Object.entries(workload.labels)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',');
   const alertFlags = flagsOf(event, texts.truncated);
   return {
     Timestamp: Number(timeNs / 1_000_000_000n),
@@ -66,23 +64,18 @@ export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
     ClusterName: sensor.cluster,
     HostName: sensor.hostName,
     NodeID: sensor.nodeId,
-    NamespaceName: workload.namespace,
-    PodName: workload.pod,
-    ...(labels !== '' && { Labels: labels }),
-    ...(workload.owner && { Owner: ownerOf(workload.owner) }),
-    ContainerID: workload.containerId,
-    ContainerName: workload.container,
-    ...(workload.image && { ContainerImage: workload.image }),
+    ...(!workload.host && containerFields(workload)),
     HostPPID: event.ppid,
     HostPID: event.pid,
     PPID: event.vppid,
     PID: event.vpid,
     UID: event.uid,
+    ...(verdict.userName && { UserName: verdict.userName }),
     ...(texts.parent && { ParentProcessName: texts.parent }),
     ProcessName: texts.process,
     PolicyName: rule?.policy ?? 'DefaultPosture',
     ...(rule && ruleTexts(rule)),
-    Type: 'MatchedPolicy',
+    Type: rule?.kind === 'KubeArmorHostPolicy' ? 'MatchedHostPolicy' : 'MatchedPolicy',
     Source: texts.source,
     Operation: operation.name,
     ...(texts.resource && { Resource: texts.resource }),
@@ -107,6 +100,23 @@ export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
       Epoch: sensor.epoch,
       ...(alertFlags.length > 0 && { Flags: alertFlags }),
     },
+  };
+}
+
+/** What an alert says of its container; the node has none of it. */
+function containerFields(workload: WorkloadRecord) {
+  const labels = Object.entries(workload.labels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+  return {
+    NamespaceName: workload.namespace,
+    PodName: workload.pod,
+    ...(labels !== '' && { Labels: labels }),
+    ...(workload.owner && { Owner: ownerOf(workload.owner) }),
+    ContainerID: workload.containerId,
+    ContainerName: workload.container,
+    ...(workload.image && { ContainerImage: workload.image }),
   };
 }
 

@@ -15,6 +15,7 @@ import type { ProcessTable } from './processes.ts';
 import { decode, type EventRecord } from './record.ts';
 import { joinPath, resolveLate } from './syscall.ts';
 import { Traces } from './trace.ts';
+import { UserNames } from './users.ts';
 
 /** What the pipeline asks of the rest of the agent. */
 export interface PipelineContext {
@@ -61,6 +62,7 @@ export class Pipeline {
   readonly #engine: Pick<Engine, 'denyRing' | 'auditRing'>;
   readonly #context: PipelineContext;
   readonly #traces: Traces;
+  readonly #users = new UserNames();
   readonly #nextId = monotonicFactory();
   readonly #paths = new Map<bigint, string>();
   #seq = 0;
@@ -173,6 +175,7 @@ export class Pipeline {
         ...{ event, workload: workload.record, rule, path, process, timeNs },
         parentExecutable: processes.find(event.ppid, event.parentStartNs)?.executable,
         sessionExecutable: processes.find(event.rootPid, event.rootStartNs)?.executable,
+        userName: workload.record.host && this.#users.find(event.uid),
         id: this.#nextId(Number(timeNs / 1_000_000n)),
         seq: this.#seq + 1,
         traceId: trace.id,

@@ -55,6 +55,8 @@ export class Engine implements Disposable {
   /** Milliseconds that the verifier took. */
   readonly loadMs: number;
   readonly workloads: MappedArray;
+  /** `struct picket_control`: what counts for all workloads. */
+  readonly control: MappedArray;
   readonly denyRing: RingReader;
   readonly auditRing: RingReader;
   readonly #object: BpfObject;
@@ -85,6 +87,7 @@ export class Engine implements Disposable {
     object.setMaxEntries('picket_ring_audit', options.auditRingBytes);
     this.loadMs = object.load();
     this.workloads = undo.use(new MappedArray(object.map('picket_workloads')));
+    this.control = undo.use(new MappedArray(object.map('picket_control')));
     this.denyRing = undo.use(new RingReader(object.map('picket_ring_deny')));
     this.auditRing = undo.use(new RingReader(object.map('picket_ring_audit')));
     object.attachAll();

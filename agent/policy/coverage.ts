@@ -45,7 +45,6 @@ export function refuseUncovered(policy: Policy, report: Report, architecture: st
       position: rule?.position,
     });
 
-  if (policy.kind === 'KubeArmorHostPolicy') refuse('kind', 'KubeArmorHostPolicy');
   for (const preset of policy.presets) refuse(preset.where, `the preset ${preset.name}`, preset);
   for (const rule of policy.rules) {
     const { object, where } = rule;

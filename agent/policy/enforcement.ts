@@ -1,5 +1,7 @@
+import { hostname } from 'node:os';
 import type { Engine } from '../kernel/engine.ts';
 import { KernelError } from '../kernel/error.ts';
+import { hostRecord } from '../workload/host.ts';
 import type { Workload, WorkloadRegistry } from '../workload/registry.ts';
 import { CompileError, compile } from './compile.ts';
 import { gapsOf } from './coverage.ts';
@@ -58,15 +60,23 @@ export class Enforcement {
   /** The last word on objects that were not taken over, until a version of them is, or they are deleted. */
   readonly #refused = new Map<string, PolicyResult>();
   #settings: Settings;
+  readonly #hostName: string;
   #generation = 0;
   readonly #ruleSets = new Map<bigint, Plan>();
 
-  constructor(engine: Engine, table: RuleSetTable, registry: WorkloadRegistry, settings: Settings) {
+  constructor(
+    engine: Engine,
+    table: RuleSetTable,
+    registry: WorkloadRegistry,
+    settings: Settings,
+    hostName: string = hostname(),
+  ) {
     this.#engine = engine;
     this.#table = table;
     this.#registry = registry;
     this.ownRoot = engine.ownRoot();
     this.#settings = settings;
+    this.#hostName = hostName;
   }
 
   get generation(): number {
@@ -175,10 +185,28 @@ export class Enforcement {
 
   #change(policies: Map<string, Held>, settings: Settings): void {
     const list = [...policies.values()].map((held) => held.policy);
-    const plans = this.#registry.all.map((workload) => this.#plan(workload, list, settings));
+    const workloads = [...this.#registry.all];
+    if (list.some((policy) => policy.kind === 'KubeArmorHostPolicy'))
+      workloads.push(this.#registry.prepareHost(hostRecord(this.#hostName, settings.nodeLabels)));
+    const plans = workloads.map((workload) => this.#plan(workload, list, settings));
     this.#install(plans);
     this.#policies = policies;
     this.#settings = settings;
+    this.#connectHost(workloads);
+  }
+
+  /** The node is judged from its first host policy to its last. */
+  #connectHost(planned: readonly Workload[]): void {
+    const { host } = this.#registry;
+    if (host === undefined) return;
+    if (planned.includes(host)) {
+      this.#registry.connectHost();
+      return;
+    }
+    this.#table.clear(host.slot);
+    this.#ruleSets.delete(host.id);
+    this.#registry.removeHost();
+    this.#table.collect();
   }
 
   #plan(workload: Workload, policies: readonly Policy[], settings: Settings): Plan {
@@ -270,7 +298,9 @@ export class Enforcement {
     diagnostics: readonly Diagnostic[],
   ): PolicyResult {
     const { kind, namespace, name } = policy;
-    const workloads = this.#registry.all.filter((w) => appliesTo(policy, w.record, this.#settings)).length;
+    const { host } = this.#registry;
+    const known = host === undefined ? this.#registry.all : [...this.#registry.all, host];
+    const workloads = known.filter((w) => appliesTo(policy, w.record, this.#settings)).length;
     const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
     const idle = workloads === 0 ? [diagnose(subject, 'NoWorkload', 'spec.selector', 'covers no workload now')] : [];
     return {

@@ -19,15 +19,20 @@ export function namespaceAnnotations(workload: WorkloadRecord, settings: Setting
 }
 
 /**
- * The postures of a workload: its namespace's annotation, else the global setting; process follows file, dns follows
+ * The postures of a workload: for the node the host's settings; else its namespace's annotation, else the global setting; process follows file, dns follows
  * network. A value that is neither `block` nor `audit` counts for nothing and is reported as InvalidAnnotation.
  */
 export function posturesOf(
   workload: WorkloadRecord,
   settings: Settings,
 ): { postures: Postures; diagnostics: Diagnostic[] } {
-  const annotations = namespaceAnnotations(workload, settings);
   const diagnostics: Diagnostic[] = [];
+  if (workload.host) {
+    const { hostDefaultFilePosture: file, hostDefaultNetworkPosture: network } = settings;
+    const capabilities = settings.hostDefaultCapabilitiesPosture;
+    return { postures: { process: file, file, network, dns: network, capabilities }, diagnostics };
+  }
+  const annotations = namespaceAnnotations(workload, settings);
   function posture(key: string, global: Posture): Posture {
     const value = Object.hasOwn(annotations, key) ? annotations[key] : undefined;
     if (value === undefined || value === 'block' || value === 'audit') return value ?? global;

@@ -1,3 +1,4 @@
+import { hostNameLabel } from '../workload/host.ts';
 import type { WorkloadRecord } from '../workload/workload.ts';
 import type { Policy } from './rule.ts';
 import type { Settings } from './settings.ts';
@@ -41,12 +42,41 @@ export function containerNames(value: string): string[] {
 /** Whether the policy's rules are in force on the workload (selectors, and the namespaces that are left alone). */
 export function appliesTo(policy: Policy, workload: WorkloadRecord, settings: Settings): boolean {
   const { selector } = policy;
-  if (selector.kind === 'nodes') return false;
+  if (selector.kind === 'nodes') return workload.host === true && coversNode(selector.labels, workload);
+  if (workload.host) return false;
   if (settings.untrackedNs.includes(workload.namespace)) return false;
   if (policy.kind === 'KubeArmorPolicy' && policy.namespace !== workload.namespace) return false;
   if (selector.containers.length > 0 && !selector.containers.includes(workload.container)) return false;
   for (const [key, value] of selector.labels) if (!carries(workload, key, value)) return false;
   return selector.expressions.every((expression) => holds(expression, workload));
+}
+
+const hostNameKeys: ReadonlySet<string> = new Set([hostNameLabel, 'kubearmor.io/hostname']);
+const hostPatternKeys: ReadonlySet<string> = new Set(['kubernetes.io/hostnamereg', 'kubearmor.io/hostnamereg']);
+
+/** nodeSelector.matchLabels (policy language, 4.3): two keys take a name, `*` or a list, two a name with `*` in it. */
+function coversNode(labels: ReadonlyMap<string, string>, { labels: node }: WorkloadRecord): boolean {
+  const hostName = node[hostNameLabel] ?? '';
+  return [...labels].every(([key, value]) => {
+    if (hostNameKeys.has(key)) return value.split(',').some((name) => name.trim() === '*' || name.trim() === hostName);
+    if (hostPatternKeys.has(key)) return matchesName(value.split('*'), hostName);
+    return Object.hasOwn(node, key) && node[key] === value;
+  });
+}
+
+/** Whether `name` is the parts, in order, with anything between them. */
+function matchesName(parts: readonly string[], name: string): boolean {
+  const [first = '', ...rest] = parts;
+  const last = rest.pop();
+  if (last === undefined) return name === first;
+  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = name.indexOf(part, at);
+    if (found < 0 || found + part.length > name.length - last.length) return false;
+    at = found + part.length;
+  }
+  return true;
 }
 
 function holds({ key, operator, values }: SelectorExpression, workload: WorkloadRecord): boolean {

@@ -7,12 +7,17 @@ export const settingsSchema = z.strictObject({
   defaultFilePosture: posture
     .default('block')
     .describe('what happens to files and programs that an allow-list does not list'),
-  defaultNetworkPosture: posture
-    .default('block')
-    .describe('the same for sockets and look-ups; no network rules are enforced yet'),
-  defaultCapabilitiesPosture: posture
-    .default('block')
-    .describe('the same for capabilities; no capability rules are enforced yet'),
+  defaultNetworkPosture: posture.default('block').describe('the same for sockets and look-ups'),
+  defaultCapabilitiesPosture: posture.default('block').describe('the same for capabilities'),
+  hostDefaultFilePosture: posture
+    .default('audit')
+    .describe('the same for host policies; block would stop a node whose list is not complete'),
+  hostDefaultNetworkPosture: posture.default('audit').describe('the same for sockets and look-ups of the node'),
+  hostDefaultCapabilitiesPosture: posture.default('audit').describe('the same for capabilities of the node'),
+  nodeLabels: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('labels of this node, for the nodeSelector of host policies; its name is known without'),
   untrackedNs: z.array(z.string()).default(['kube-system', 'picket']).describe('namespaces that no policy touches'),
   fileBaseline: z
     .enum(['on', 'off'])

@@ -24,6 +24,7 @@ export interface Workload {
 const keepRemovedMs = 60_000;
 
 const fields = abi.workload.fields;
+const controlFields = abi.control.fields;
 const cgroupValue = (id: bigint, slot: number): Uint8Array => {
   const value = Buffer.alloc(abi.cgroup.size);
   value.writeBigUInt64LE(id, abi.cgroup.fields.workload.offset);
@@ -44,6 +45,7 @@ export class WorkloadRegistry {
   readonly #free: number[] = [];
   #nextSlot = 1;
   #nextId = 1n;
+  #host: Workload | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -51,6 +53,37 @@ export class WorkloadRegistry {
 
   get all(): Workload[] {
     return [...this.#byContainer.values()];
+  }
+
+  /** The node as a workload; undefined while no host policy is in force. */
+  get host(): Workload | undefined {
+    return this.#host;
+  }
+
+  /** Takes a slot for the node. Nothing is judged yet. */
+  prepareHost(record: WorkloadRecord): Workload {
+    this.#host ??= this.#take(record, { rootPid: undefined, hostMounts: true, users: [] }, 0);
+    this.#host.record = record;
+    return this.#host;
+  }
+
+  /** Gives every task of no container, but the agent's own, a record of the node. */
+  connectHost(): void {
+    if (this.#host === undefined) return;
+    const { control } = this.#engine;
+    control.store(0, controlFields.host_slot.offset, BigInt(this.#host.slot));
+    control.store(0, controlFields.host_workload.offset, this.#host.id);
+    this.#engine.sweep();
+  }
+
+  /** Forgets the node: its tasks are judged no more. */
+  removeHost(): void {
+    const host = this.#host;
+    if (host === undefined) return;
+    this.#host = undefined;
+    this.#engine.control.store(0, controlFields.host_workload.offset, 0n);
+    this.#drop(host);
+    this.#engine.sweep();
   }
 
   /** The workload that an event is about, also when it ended less than a minute ago. */
@@ -79,28 +112,36 @@ export class WorkloadRegistry {
       return known;
     }
     const { pids } = readCgroupTree(record.cgroup);
-    const slot = this.#free.pop() ?? this.#nextSlot++;
-    if (slot >= abi.limits.MAX_WORKLOADS) {
-      this.#nextSlot--;
-      throw new AgentError('workload', `the table of workloads is full (${abi.limits.MAX_WORKLOADS})`);
-    }
     const rootPid = pids.find((pid) => mountNamespace(pid) !== undefined);
     const namespace = rootPid === undefined ? undefined : mountNamespace(rootPid);
     const hostMounts =
       record.hostMounts === true || (namespace !== undefined && namespace === mountNamespace(process.pid));
     const users = rootPid === undefined ? [] : readUserMap(rootPid);
-    const workload: Workload = { id: this.#nextId++, slot, record, rootPid, hostMounts, users, generation: 0 };
-    const element = Buffer.from(
-      this.#engine.workloads.element(slot).buffer,
-      this.#engine.workloads.element(slot).byteOffset,
-      abi.workload.size,
-    );
-    element.fill(0);
-    const started = rootPid === undefined ? 0 : abi.workloadFlags.WORKLOAD_STARTED;
-    element.writeUInt32LE((hostMounts ? abi.workloadFlags.WORKLOAD_HOST_MOUNTS : 0) | started, fields.flags.offset);
-    element.writeUInt32LE(namespace ?? 0, fields.mount_namespace.offset);
-    this.#engine.workloads.store(slot, fields.id.offset, workload.id);
+    const workload = this.#take(record, { rootPid, hostMounts, users }, namespace ?? 0);
     this.#byContainer.set(record.containerId, workload);
+    return workload;
+  }
+
+  /** A slot of the kernel's table, filled in. @throws AgentError `workload` when the table is full */
+  #take(
+    record: WorkloadRecord,
+    found: Pick<Workload, 'rootPid' | 'hostMounts' | 'users'>,
+    namespace: number,
+  ): Workload {
+    const slot = this.#free.pop() ?? this.#nextSlot++;
+    if (slot >= abi.limits.MAX_WORKLOADS) {
+      this.#nextSlot--;
+      throw new AgentError('workload', `the table of workloads is full (${abi.limits.MAX_WORKLOADS})`);
+    }
+    const workload: Workload = { id: this.#nextId++, slot, record, ...found, generation: 0 };
+    const { buffer, byteOffset } = this.#engine.workloads.element(slot);
+    const element = Buffer.from(buffer, byteOffset, abi.workload.size);
+    element.fill(0);
+    const started = found.rootPid !== undefined || record.host ? abi.workloadFlags.WORKLOAD_STARTED : 0;
+    const mounts = found.hostMounts ? abi.workloadFlags.WORKLOAD_HOST_MOUNTS : 0;
+    element.writeUInt32LE(mounts | started, fields.flags.offset);
+    element.writeUInt32LE(namespace, fields.mount_namespace.offset);
+    this.#engine.workloads.store(slot, fields.id.offset, workload.id);
     this.#byId.set(workload.id, workload);
     return workload;
   }
@@ -148,13 +189,17 @@ export class WorkloadRegistry {
   /** Forgets a workload; tasks that still run in it are judged no more. */
   remove(workload: Workload): void {
     this.#byContainer.delete(workload.record.containerId);
+    this.#drop(workload);
+    const cgroups = this.#engine.map('picket_cgroups');
+    for (const [key, value] of cgroups.entries())
+      if (new DataView(value.buffer, value.byteOffset).getBigUint64(0, true) === workload.id) cgroups.delete(key);
+  }
+
+  #drop(workload: Workload): void {
     this.#byId.delete(workload.id);
     this.#removed.set(workload.id, { workload, until: performance.now() + keepRemovedMs });
     this.#engine.workloads.store(workload.slot, fields.id.offset, 0n);
     this.#engine.workloads.store(workload.slot, fields.set.offset, 0n);
-    const cgroups = this.#engine.map('picket_cgroups');
-    for (const [key, value] of cgroups.entries())
-      if (new DataView(value.buffer, value.byteOffset).getBigUint64(0, true) === workload.id) cgroups.delete(key);
     this.#free.push(workload.slot);
   }
 

@@ -44,4 +44,7 @@ export const workloadSchema = z.strictObject({
 });
 
 /** One container: the unit that policies cover, known by its cgroup. */
-export type WorkloadRecord = z.infer<typeof workloadSchema>;
+export type WorkloadRecord = z.infer<typeof workloadSchema> & {
+  /** The node itself (hostRecord): no source may say so. */
+  host?: true;
+};

@@ -44,6 +44,8 @@ describe('parseConfig()', () => {
 collector: {endpoint: "http://[::1]:1234", tokenFile: /t, timeoutMs: 100}
 rings: {denyBytes: 65536, auditBytes: 131072, drainEveryMs: 1}
 defaultFilePosture: audit\ndefaultNetworkPosture: audit\ndefaultCapabilitiesPosture: audit
+hostDefaultFilePosture: block\nhostDefaultNetworkPosture: block\nhostDefaultCapabilitiesPosture: block
+nodeLabels: {zone: a}
 untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {shop: {kubearmor-file-posture: audit}}`.replace(
         'off',
         '"off"',
@@ -62,13 +64,17 @@ untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {s
       defaultFilePosture: 'audit',
       defaultNetworkPosture: 'audit',
       defaultCapabilitiesPosture: 'audit',
+      hostDefaultFilePosture: 'block',
+      hostDefaultNetworkPosture: 'block',
+      hostDefaultCapabilitiesPosture: 'block',
+      nodeLabels: { zone: 'a' },
       untrackedNs: [],
       fileBaseline: 'off',
       enforcement: 'audit',
       namespaceAnnotations: { shop: { 'kubearmor-file-posture': 'audit' } },
     } satisfies AgentConfig);
     const { defaultFilePosture, ...others } = settingsOf(config);
-    expect([defaultFilePosture, Object.keys(others).length]).toEqual(['audit', 6]);
+    expect([defaultFilePosture, Object.keys(others).length]).toEqual(['audit', 10]);
     expect(settingsOf(configSchema.parse({}))).toEqual(defaultSettings);
   });
 
@@ -106,6 +112,10 @@ untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {s
     ['defaultFilePosture', 'deny', 'found "deny"; allowed: block, audit'],
     ['defaultNetworkPosture', 'true', 'found true; allowed: block, audit'],
     ['defaultCapabilitiesPosture', '{}', 'found a map; allowed: block, audit'],
+    ['hostDefaultFilePosture', 'off', 'found "off"; allowed: block, audit'],
+    ['hostDefaultNetworkPosture', '1', 'found 1; allowed: block, audit'],
+    ['hostDefaultCapabilitiesPosture', 'x', 'found "x"; allowed: block, audit'],
+    ['nodeLabels', 'zone', 'found "zone"; allowed: a map'],
     ['untrackedNs', 'kube-system', 'found "kube-system"; allowed: a list'],
     ['fileBaseline', 'yes', 'found "yes"; allowed: on, off'],
     ['enforcement', 'none', 'found "none"; allowed: enforce, audit'],
@@ -128,7 +138,7 @@ untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {s
     expect(findings('backend: x\nrings:\n  denyBytes: 1\ncolector: {}\npolicies: {dirs: 1, folder: 2}\n')).toEqual([
       'agent.yaml:1:10: backend: found "x"; allowed: auto, lsm, tracepoint',
       'agent.yaml:3:14: rings.denyBytes: found 1; allowed: at least 65536',
-      'agent.yaml:4:1: colector: found a key that is not known here; allowed: stateDir, runDir, cluster, hostName, backend, policies, collector, rings, defaultFilePosture, defaultNetworkPosture, defaultCapabilitiesPosture, untrackedNs, fileBaseline, enforcement, namespaceAnnotations',
+      'agent.yaml:4:1: colector: found a key that is not known here; allowed: stateDir, runDir, cluster, hostName, backend, policies, collector, rings, defaultFilePosture, defaultNetworkPosture, defaultCapabilitiesPosture, hostDefaultFilePosture, hostDefaultNetworkPosture, hostDefaultCapabilitiesPosture, nodeLabels, untrackedNs, fileBaseline, enforcement, namespaceAnnotations',
       'agent.yaml:5:12: policies.dirs: found a key that is not known here; allowed: dir',
       'agent.yaml:5:21: policies.folder: found a key that is not known here; allowed: dir',
     ]);

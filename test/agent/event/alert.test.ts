@@ -4,6 +4,7 @@ import { commandLine, rootOf, type Sensor, toAlert, type Verdict } from '../../.
 import type { Process } from '../../../agent/event/processes.ts';
 import type { EventRecord } from '../../../agent/event/record.ts';
 import type { RuleInfo } from '../../../agent/policy/ruleset.ts';
+import { hostRecord } from '../../../agent/workload/host.ts';
 import { workloadSchema } from '../../../agent/workload/workload.ts';
 import { alertSchema, encodeAlertJson } from '../../../otel/alert.ts';
 import { traceId } from '../../../otel/ids.ts';
@@ -68,6 +69,7 @@ function verdictOf({ event, ...change }: Partial<Omit<Verdict, 'event'>> & { eve
     process: unlinking,
     parentExecutable: '/bin/bash',
     sessionExecutable: undefined,
+    userName: undefined,
     timeNs: 1661936135368285000n,
     id: '01GBSHSV68K0QH6Q3S9X0WJ7ZN',
     seq: 1042,
@@ -316,5 +318,24 @@ describe('commandLine()', () => {
 
   it('makes well-formed text of half a surrogate pair', () => {
     expect(commandLine('/a', ['\ud800'])).toEqual({ text: '/a \ufffd', truncated: false });
+  });
+});
+
+describe('toAlert() of the node', () => {
+  const host = { ...rule, kind: 'KubeArmorHostPolicy' as const, namespace: '', policy: 'hsp' };
+
+  it('has no container, names the user, and is a matched host policy', () => {
+    const alert = alertOf({ workload: hostRecord('node-1', { zone: 'a' }), rule: host, userName: 'root' });
+    expect(alert).toMatchObject({ Type: 'MatchedHostPolicy', UserName: 'root', PolicyName: 'hsp' });
+    for (const field of ['NamespaceName', 'PodName', 'ContainerID', 'ContainerName', 'Labels'])
+      expect(alert).not.toHaveProperty(field);
+  });
+
+  it('is a matched policy where the posture decided', () => {
+    const event = { outcome: outcomeOf('ALERT', posture), category: abi.category.CATEGORY_FILE };
+    expect(alertOf({ event, workload: hostRecord('node-1', {}), rule: undefined })).toMatchObject({
+      Type: 'MatchedPolicy',
+      PolicyName: 'DefaultPosture',
+    });
   });
 });

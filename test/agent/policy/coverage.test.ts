@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { gapsOf, maxDepth, syscallNumber } from '../../../agent/policy/coverage.ts';
 import { parsePolicyObject } from '../../../agent/policy/read.ts';
 import type { Policy } from '../../../agent/policy/rule.ts';
-import { csp, hsp, ksp } from './objects.ts';
+import { csp, ksp } from './objects.ts';
 
 const from = { fromSource: [{ path: '/bin/sh' }] };
 const good = { matchPaths: [{ path: '/a' }] };
@@ -43,7 +43,6 @@ describe('a policy that uses what is not enforced yet is refused as a whole', ()
       'spec.capabilities.matchCapabilities[0]',
     ],
     ['a preset', ksp({ file: good, presets: [{ name: 'exec' }] }), 'spec.presets[0]'],
-    ['a host policy', hsp({ nodeSelector: {}, file: good }), 'kind'],
     [
       'another call',
       ksp({ syscalls: { matchSyscalls: [{ syscall: ['unlink', 'openat'] }] } }),

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { appliesTo, containerNames } from '../../../agent/policy/select.ts';
 import { defaultSettings } from '../../../agent/policy/settings.ts';
-import { accepted, csp, ksp, workload } from './objects.ts';
+import { hostRecord } from '../../../agent/workload/host.ts';
+import { accepted, csp, hsp, ksp, workload } from './objects.ts';
 
 const labels = { app: 'web', tier: 'front', 'pod-template-hash': '5d9c', empty: '' };
 const pod = workload({ namespace: 'shop', pod: 'web-1', container: 'nginx', labels });
@@ -111,4 +112,43 @@ describe('containerNames()', () => {
     ['[a,,]', ['a']],
     ['name', ['am']],
   ])('%j', (value, names) => expect(containerNames(value)).toEqual(names));
+});
+
+describe('appliesTo() for a KubeArmorHostPolicy', () => {
+  const node = hostRecord('node-7.example', { zone: 'a' });
+  const covers = (matchLabels: Record<string, string>): boolean =>
+    appliesTo(
+      accepted(hsp({ nodeSelector: { matchLabels }, process: { matchPaths: [{ path: '/x' }] } })),
+      node,
+      defaultSettings,
+    );
+
+  it.each<[string, Record<string, string>, boolean]>([
+    ['a label of the node', { zone: 'a' }, true],
+    ['another value', { zone: 'b' }, false],
+    ['a label that the node has not', { rack: 'a' }, false],
+    ['all labels', { zone: 'a', 'kubernetes.io/hostname': 'node-7.example' }, true],
+    ['one of two', { zone: 'a', 'kubernetes.io/hostname': 'node-8' }, false],
+    ['its name', { 'kubearmor.io/hostname': 'node-7.example' }, true],
+    ['a part of its name', { 'kubearmor.io/hostname': 'node-7' }, false],
+    ['any name', { 'kubearmor.io/hostname': '*' }, true],
+    ['a list with its name', { 'kubernetes.io/hostname': 'node-6, node-7.example' }, true],
+    ['a list without', { 'kubernetes.io/hostname': 'node-6,node-8' }, false],
+    ['a star in a name is no pattern', { 'kubernetes.io/hostname': 'node-*' }, false],
+    ['a pattern', { 'kubearmor.io/hostnamereg': 'node-*' }, true],
+    ['a pattern with two stars', { 'kubernetes.io/hostnamereg': '*-7.*' }, true],
+    ['a pattern whose parts would have to overlap', { 'kubernetes.io/hostnamereg': 'node-7.example*example' }, false],
+    ['a pattern in the wrong order', { 'kubernetes.io/hostnamereg': '*example*node*' }, false],
+    ['a pattern without a star', { 'kubernetes.io/hostnamereg': 'node-7.example' }, true],
+  ])('%s', (_, matchLabels, expected) => {
+    expect(covers(matchLabels)).toBe(expected);
+  });
+
+  it('does not reach containers, and the policies of containers do not reach the node', () => {
+    const policy = accepted(
+      hsp({ nodeSelector: { matchLabels: { zone: 'a' } }, process: { matchPaths: [{ path: '/x' }] } }),
+    );
+    expect(appliesTo(policy, workload({ labels: { zone: 'a' } }), defaultSettings)).toBe(false);
+    expect(appliesTo(accepted(csp({ process: { matchPaths: [{ path: '/x' }] } })), node, defaultSettings)).toBe(false);
+  });
 });
