@@ -2,7 +2,7 @@ import { category as categories, limits, setFlags } from '../abi.gen.ts';
 import type { WorkloadRecord } from '../workload/workload.ts';
 import { baseline } from './baseline.ts';
 import { policyError, ruleError, uncoveredError } from './compile-error.ts';
-import { maxDepth, syscallNumber } from './coverage.ts';
+import { maxDepth } from './coverage.ts';
 import { depthOf } from './path.ts';
 import { modeOf, posturesOf } from './posture.ts';
 import type { Policy, Rule } from './rule.ts';
@@ -11,6 +11,7 @@ import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
 import { SlotTable } from './slot.ts';
 import { below, rulePath, type Spellings } from './spelling.ts';
+import { syscallNumber } from './syscall.ts';
 import { compareBytes } from './verdict.ts';
 
 export { CompileError } from './compile-error.ts';

@@ -19,26 +19,14 @@ const uncoveredObjects: Partial<Record<RuleObject['kind'], string>> = {
   execname: 'execname',
 };
 
-/** Numbers of the system calls that rules may name now, by `process.arch`. */
-const coveredSyscalls: Readonly<Record<string, ReadonlyMap<string, number>>> = {
-  x64: new Map([
-    ['rmdir', 84],
-    ['unlink', 87],
-    ['unlinkat', 263],
-  ]),
-  arm64: new Map([['unlinkat', 35]]),
-};
+/** System calls that rules may name now; the kernel side does not report the others yet. */
+const coveredSyscalls: ReadonlySet<string> = new Set(['rmdir', 'unlink', 'unlinkat']);
 
 /** Names in a path that the walk in the kernel reaches; one of its steps is spent on the root. */
 export const maxDepth = limits.MAX_COMPONENTS - 1;
 
-/** Number of a covered system call on the architecture; undefined when no rule may name it yet. */
-export function syscallNumber(name: string, architecture: string = process.arch): number | undefined {
-  return coveredSyscalls[architecture]?.get(name);
-}
-
 /** Refuses the policy (LoadFailed) for every part that this version does not enforce. */
-export function refuseUncovered(policy: Policy, report: Report, architecture: string = process.arch): void {
+export function refuseUncovered(policy: Policy, report: Report): void {
   const refuse = (field: string, what: string, rule?: Pick<Rule, 'position'>): void =>
     report.refuse(field, `this version does not enforce ${what}; the policy is not loaded`, {
       code: 'LoadFailed',
@@ -54,8 +42,7 @@ export function refuseUncovered(policy: Policy, report: Report, architecture: st
     if (rule.qualifiers.allowedArgs) refuse(`${where}.allowedArgs`, 'allowedArgs', rule);
     if (object.kind === 'syscall')
       for (const name of object.names)
-        if (syscallNumber(name, architecture) === undefined)
-          refuse(`${where}.syscall`, `rules on the system call ${name}`, rule);
+        if (!coveredSyscalls.has(name)) refuse(`${where}.syscall`, `rules on the system call ${name}`, rule);
     const path = object.kind === 'syscall' ? object.target?.path : 'path' in object ? object.path : undefined;
     if (path !== undefined && depthOf(path) > maxDepth)
       refuse(where, `paths of more than ${maxDepth} components`, rule);

@@ -1,4 +1,7 @@
-/** The x86-64 calls 0 to 334, in order of their numbers (KubeArmor's schema). */
+/**
+ * The x86-64 calls 0 to 334, in order of their numbers (KubeArmor's schema; Linux, arch/x86/entry/syscalls/syscall_64.tbl).
+ * On every architecture a call is known by its x86-64 number inside Picket: in rules, in the kernel's maps, in events.
+ */
 const schemaNames = `
   read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn
   ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore madvise shmget shmat shmctl
@@ -32,14 +35,16 @@ const schemaNames = `
   io_pgetevents rseq
 `;
 
-/** Newer calls, by name; Linux 5.1 to 6.10. */
+/** Newer calls, in order of their numbers from 424 on, which are the same on all architectures; Linux 5.1 to 6.19. */
 const newerNames = `
   pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen fsconfig fsmount
   fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2 process_madvise epoll_pwait2 mount_setattr
   quotactl_fd landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret process_mrelease
   futex_waitv set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue
-  statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal
+  statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal setxattrat getxattrat listxattrat
+  removexattrat open_tree_attr file_getattr file_setattr listns
 `;
+const firstNewer = 424;
 
 /** Calls with a path or a file descriptor among their arguments; no other can meet a matchPaths entry. */
 const namesWithObject = `
@@ -56,15 +61,31 @@ const namesWithObject = `
   renameat2 kexec_file_load execveat copy_file_range preadv2 pwritev2 statx pidfd_send_signal io_uring_enter
   io_uring_register open_tree move_mount fsconfig fsmount fspick pidfd_getfd openat2 faccessat2 process_madvise
   epoll_pwait2 mount_setattr quotactl_fd landlock_add_rule landlock_restrict_self process_mrelease cachestat
-  fchmodat2
+  fchmodat2 setxattrat getxattrat listxattrat removexattrat open_tree_attr file_getattr file_setattr
 `;
 
 function words(text: string): string[] {
   return text.trim().split(/\s+/);
 }
 
+const numbers: ReadonlyMap<string, number> = new Map([
+  ...words(schemaNames).map((name, number) => [name, number] as const),
+  ...words(newerNames).map((name, i) => [name, firstNewer + i] as const),
+]);
+const names: ReadonlyMap<number, string> = new Map([...numbers].map(([name, number]) => [number, name]));
+
 /** Every system call that a policy may name. */
-export const syscallNames: ReadonlySet<string> = new Set([...words(schemaNames), ...words(newerNames)]);
+export const syscallNames: ReadonlySet<string> = new Set(numbers.keys());
+
+/** The number by which a call is known inside Picket; undefined for a name that is no system call. */
+export function syscallNumber(name: string): number | undefined {
+  return numbers.get(name);
+}
+
+/** The name that goes with a number. */
+export function syscallName(number: number): string | undefined {
+  return names.get(number);
+}
 
 const withObject: ReadonlySet<string> = new Set(words(namesWithObject));
 
