@@ -17,6 +17,7 @@ interface Bundle {
   cgroupsPath: string;
   /** Of the pod, when another container of it has one already. */
   networkNamespace: string | undefined;
+  args: string[];
 }
 
 const mount = (destination: string, type: string, options: string[], source = type) => ({
@@ -26,8 +27,8 @@ const mount = (destination: string, type: string, options: string[], source = ty
   options,
 });
 
-/** The OCI runtime configuration (config.json) of a fixture container with an idle first process. */
-export function bundleConfig({ rootfs, hostname, cgroupsPath, networkNamespace }: Bundle): object {
+/** The OCI runtime configuration (config.json) of a fixture container. */
+export function bundleConfig({ rootfs, hostname, cgroupsPath, networkNamespace, args }: Bundle): object {
   return {
     ociVersion: '1.0.2',
     hostname,
@@ -35,7 +36,7 @@ export function bundleConfig({ rootfs, hostname, cgroupsPath, networkNamespace }
     process: {
       terminal: false,
       user: { uid: 0, gid: 0 },
-      args: ['/usr/bin/sleep', 'infinity'],
+      args,
       env: [...ENVIRONMENT, 'HOME=/root'],
       cwd: '/',
       capabilities: { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES },

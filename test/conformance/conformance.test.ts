@@ -40,7 +40,7 @@ describe('picket policy test', () => {
     expect(readFileSync(junit, 'utf8')).toContain('<testsuites tests="3" failures="0" errors="0" skipped="0"');
   });
 
-  test('a case that does not hold fails, a broken file fails, an unsupported one is skipped, each by name', async ({
+  test('a case that does not hold fails, a broken file fails, one that needs a guest is skipped, each by name', async ({
     skip,
   }) => {
     const reason = await reasonWithoutContainers();
@@ -69,7 +69,7 @@ describe('picket policy test', () => {
     expect(line('right')).toMatch(/^ok /);
     expect(line('broken')).toMatch(/^FAIL/);
     expect(stdout).toContain(`${folder}/broken.yaml:4: steps: `);
-    expect(line('later')).toMatch(/^skip later \(0\.0 s\): not supported by this runner yet: in: host$/);
+    expect(line('later')).toMatch(/^skip later \(0\.0 s\): needs host$/);
     expect(stdout.trimEnd().split('\n').at(-1)).toBe('1 passed, 3 failed, 1 skipped');
     expect(status).toBe(1);
   });

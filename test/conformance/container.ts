@@ -15,8 +15,29 @@ export interface Machine {
   cgroups: CgroupRoot;
   /** Name of the cgroup that holds those of this run. */
   cgroupParent: string;
-  /** How exec sessions are started: by runc, or by enter.c where runc's sessions would stay outside the v2 cgroup. */
-  sessions: { kind: 'runc'; shim: string } | { kind: 'enter'; enter: string };
+  /**
+   * How exec sessions of containers are started: by runc, or by enter.c, which is several times as fast in a guest, and the
+   * only way where runc's sessions would stay outside the v2 cgroup.
+   */
+  sessions: 'runc' | 'enter';
+  /** The compiled programs. */
+  enter: string;
+  shim: string;
+}
+
+interface ContainerOptions {
+  hostname: string;
+  /** Of the pod, when another container of it has one already. */
+  networkNamespace?: string | undefined;
+  /** The first process: a program that does nothing until the end. */
+  idle: readonly string[];
+  /** Called when there is a cgroup and nothing in it yet. */
+  announce?: ((container: Pick<Container, 'id' | 'cgroup'>) => Promise<void>) | undefined;
+}
+
+/** The rules in force do not let the first program run. */
+export class FirstProgramRefused extends Error {
+  override name = 'FirstProgramRefused';
 }
 
 /** A running container of the fixture: real runc, an overlay of its own over the image, an idle first process. */
@@ -31,10 +52,10 @@ export interface Container extends AsyncDisposable {
   readonly runcArguments: string[];
 }
 
+/** Starts one and waits until its first program runs. @throws FirstProgramRefused */
 export async function startContainer(
   machine: Machine,
-  hostname: string,
-  networkNamespace?: string,
+  { hostname, networkNamespace, idle, announce }: ContainerOptions,
 ): Promise<Container> {
   const id = randomBytes(32).toString('hex');
   await using stack = new AsyncDisposableStack();
@@ -52,36 +73,53 @@ export async function startContainer(
   const name = `${machine.cgroupParent}/${id}`;
   const cgroup = join(machine.cgroups.path, name);
   stack.defer(() => emptied(cgroup));
-  const config = bundleConfig({ rootfs: path('rootfs'), hostname, cgroupsPath: `/${name}`, networkNamespace });
+  makeCgroup(machine.cgroups, name);
+  await announce?.({ id, cgroup });
+  const rootfs = path('rootfs');
+  const config = bundleConfig({ rootfs, hostname, cgroupsPath: `/${name}`, networkNamespace, args: [...idle] });
   writeFileSync(path('config.json'), JSON.stringify(config));
   const runcArguments = ['--root', join(machine.directory, 'runc')];
-  const run = [...runcArguments, 'run', '--detach', '--bundle', directory, '--pid-file', path('pid'), id];
+  const runc = (...words: string[]) => runDetached([...runcArguments, ...words], path('log'));
+  const created = ['--bundle', directory, '--pid-file', path('pid'), id];
   stack.defer(async () => void (await runCommand('runc', [...runcArguments, 'delete', '--force', id])));
-  await runDetached(run, machine.cgroups.unified ? undefined : makeCgroup(machine.cgroups, name), path('log'));
+  if (machine.cgroups.unified) await runc('run', '--detach', ...created);
+  else {
+    // runc knows nothing of the v2 hierarchy: its process enters the cgroup when all is set up but the first program.
+    await runc('create', ...created);
+    writeFileSync(join(cgroup, 'cgroup.procs'), readFileSync(path('pid')));
+    await runc('start', id);
+  }
+  const pid = Number(readFileSync(path('pid'), 'utf8'));
+  await untilRunning(pid, idle);
 
   const owned = stack.move();
   return {
     id,
     cgroup,
-    pid: Number(readFileSync(path('pid'), 'utf8')),
+    pid,
     directory,
     runcArguments,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/**
- * Starts the container. Its first process inherits the streams, so they are files. Where runc does not place it in the
- * v2 hierarchy, it inherits that cgroup from the shell that becomes runc.
- */
-async function runDetached(run: string[], cgroup: string | undefined, log: string): Promise<void> {
-  const enter = cgroup ? 'echo $$ >"$0/cgroup.procs" || exit; ' : '';
-  const script = `${enter}exec runc "$@" </dev/null >"$LOG" 2>&1`;
+/** Runs runc. The first process of a container inherits the streams, so they are files. */
+async function runDetached(words: string[], log: string): Promise<void> {
   const env = { ...process.env, LOG: log };
-  await runCommand('sh', ['-c', script, cgroup ?? 'sh', ...run], { env }).catch((error) => {
+  await runCommand('sh', ['-c', 'exec runc "$@" </dev/null >>"$LOG" 2>&1', 'sh', ...words], { env }).catch((error) => {
     const text = existsSync(log) ? readFileSync(log, 'utf8') : '';
     throw new Error(`${(error as Error).message}\n${text}`, { cause: error });
   });
+}
+
+/** Until then the process is runc's, which says nothing any more when its exec is refused. */
+async function untilRunning(pid: number, command: readonly string[]): Promise<void> {
+  const read = (name: string) => (existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/${name}`, 'utf8') : '');
+  for (const until = performance.now() + 30_000; performance.now() < until; await sleep(5)) {
+    if (read('cmdline') === `${command.join('\0')}\0`) return;
+    if (/^$|\) [ZX] /.test(read('stat'))) throw new FirstProgramRefused(`${command.join(' ')} has ended`);
+  }
+  throw new Error(`${command.join(' ')} does not run after 30 s`);
 }
 
 /** Removes a cgroup when the processes that were killed in it have ended. */

@@ -1,18 +1,24 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildImage } from '../image/build.ts';
-import { compiled } from '../image/compile.ts';
 import { runCommand } from '../kernel/command.ts';
 import { findCgroupRoot, makeCgroup, removeCgroup } from './cgroup.ts';
 import type { Machine } from './container.ts';
+import { program } from './program.ts';
+
+export interface MachineOptions {
+  /** The image's root file system; built when it is not given. */
+  image?: string | undefined;
+  /** Default: runc where it can, for that is what users have. */
+  sessions?: Machine['sessions'] | undefined;
+}
 
 /** A folder on a tmpfs and a cgroup for one run, with what starts containers and sessions here; disposing leaves nothing. */
-export async function openMachine(image: string | undefined): Promise<Machine & AsyncDisposable> {
+export async function openMachine({ image, sessions }: MachineOptions = {}): Promise<Machine & AsyncDisposable> {
   const reason = await reasonWithoutContainers();
   if (reason) throw new Error(reason);
   await using stack = new AsyncDisposableStack();
   const cgroups = findCgroupRoot();
-  const program = (name: string) => compiled(join(import.meta.dirname, name));
   const directory = mkdtempSync('/run/picket-conformance-');
   stack.defer(() => rmSync(directory, { recursive: true }));
   await runCommand('mount', ['-t', 'tmpfs', '-o', 'mode=700', 'picket-conformance', directory]);
@@ -29,9 +35,10 @@ export async function openMachine(image: string | undefined): Promise<Machine & 
     directory,
     cgroups,
     cgroupParent,
-    sessions: cgroups.unified
-      ? ({ kind: 'runc', shim: await program('shim.c') } as const)
-      : ({ kind: 'enter', enter: await program('enter.c') } as const),
+    enter: await program('enter'),
+    shim: await program('shim'),
+    // runc puts a session into the hierarchy that it knows
+    sessions: cgroups.unified ? (sessions ?? 'runc') : 'enter',
   };
   const owned = stack.move();
   return { ...machine, [Symbol.asyncDispose]: () => owned.disposeAsync() };

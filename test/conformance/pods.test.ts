@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findTarget, podsOf } from './pods.ts';
+import { findTarget, podsOf, startedPods } from './pods.ts';
 import type { Step } from './schema.ts';
 
 describe('findTarget()', () => {
@@ -38,5 +38,17 @@ describe('podsOf()', () => {
     );
     const pods = podsOf({ namespace: 'n', steps });
     expect(pods.map(({ namespace, name }) => `${namespace}/${name}`)).toEqual(['n/ubuntu-1', 'nginx1/nginx']);
+  });
+
+  test('leaves out those that a step starts', () => {
+    const start = { namespace: 'later', pod: 'late', labels: { a: 'b' }, containers: ['one', 'two'] };
+    const steps: Step[] = [
+      { kind: 'start', start },
+      ...['later/late/two', 'ubuntu-2'].map((name) => ({ kind: 'command', in: name }) as Step),
+    ];
+    expect(podsOf({ namespace: 'n', steps }).map(({ name }) => name)).toEqual(['ubuntu-2']);
+    const [late] = startedPods({ steps });
+    expect(late).toEqual({ namespace: 'later', name: 'late', labels: { a: 'b' }, containers: ['one', 'two'] });
+    expect(findTarget('later/late', 'n', startedPods({ steps }))).toEqual({ pod: late, container: 'one' });
   });
 });

@@ -1,4 +1,6 @@
-import type { Case, CommandStep } from './schema.ts';
+import type { Case, CommandStep, Step } from './schema.ts';
+
+type StartStep = Extract<Step, { kind: 'start' }>;
 
 /** A pod of the fixture, or one that a case starts. */
 export interface Pod {
@@ -39,7 +41,7 @@ function fixturePods(namespace: string): Pod[] {
 }
 
 /** The container that `POD`, `NAMESPACE/POD` or `NAMESPACE/POD/CONTAINER` names; throws when there is none. */
-export function findTarget(name: string, namespace: string, started: Pod[] = []): Target {
+export function findTarget(name: string, namespace: string, started: readonly Pod[] = []): Target {
   const parts = name.split('/');
   const [within, podName, containerName] = parts.length === 1 ? [namespace, name] : parts;
   const pod = [...fixturePods(namespace), ...started].find((pod) => pod.namespace === within && pod.name === podName);
@@ -48,10 +50,22 @@ export function findTarget(name: string, namespace: string, started: Pod[] = [])
   return { pod, container };
 }
 
-/** The pods that the steps of a case act in, each once. */
+/** The pods that a case starts by itself, in the order of its steps. */
+export function startedPods({ steps }: Pick<Case, 'steps'>): Pod[] {
+  return steps.flatMap((step) => (step.kind === 'start' ? [podOf(step.start)] : []));
+}
+
+/** The pod that a start step describes. */
+export function podOf({ namespace, pod, labels, containers }: StartStep['start']): Pod {
+  return { namespace, name: pod, labels, containers };
+}
+
+/** The pods of the fixture that the steps of a case act in, each once. */
 export function podsOf({ steps, namespace }: Pick<Case, 'steps' | 'namespace'>): Pod[] {
+  const started = startedPods({ steps });
   const named = steps
     .filter((step): step is { kind: 'command' } & CommandStep => step.kind === 'command' && step.in !== 'host')
-    .map((step) => findTarget(step.in, namespace).pod);
-  return [...new Map(named.map((pod) => [`${pod.namespace}/${pod.name}`, pod])).values()];
+    .map((step) => findTarget(step.in, namespace, started).pod);
+  const there = named.filter((pod) => !started.includes(pod));
+  return [...new Map(there.map((pod) => [`${pod.namespace}/${pod.name}`, pod])).values()];
 }

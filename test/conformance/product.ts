@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ask } from '../../agent/control/client.ts';
+import type { Settings } from '../../agent/policy/settings.ts';
 import { type AlertFeed, openAlertFeed } from './feed.ts';
 import type { Backend } from './judge.ts';
 
@@ -12,8 +13,10 @@ import type { Backend } from './judge.ts';
 export interface Product extends AsyncDisposable {
   readonly backend: Backend;
   readonly feed: AlertFeed;
+  /** The agent's settings, as it was started with. */
+  readonly settings: Settings;
   /** A request to the agent's control socket. */
-  control<T = unknown>(method: string, path: string, body?: unknown): Promise<T>;
+  control<T = unknown>(method: string, path: string, body?: unknown, timeoutMs?: number): Promise<T>;
   /** Everything that has happened up to now is in the feed; false when that could not be confirmed in time. */
   settle(timeoutMs: number): Promise<boolean>;
   /** The end of what both programs logged. */
@@ -33,10 +36,12 @@ export async function startProduct(directory: string, collector: object = {}): P
   const path = (name: string) => join(directory, name);
   mkdirSync(directory, { recursive: true });
   const logFile = path('log');
-  const start = (name: string, command: string[], config: object): Started => {
+  const control: Product['control'] = (method, target, body, timeoutMs) =>
+    ask(path('run/agent.sock'), method, target, body, timeoutMs);
+  const start = (name: string, command: string[], config: object, end: End): Started => {
     // YAML takes JSON
     writeFileSync(path(`${name}.yaml`), JSON.stringify(config));
-    return stack.use(startProgram([...command, '--config', path(`${name}.yaml`)], logFile));
+    return stack.use(startProgram([...command, '--config', path(`${name}.yaml`)], logFile, end));
   };
 
   const store = path('collector/alerts.db');
@@ -44,23 +49,34 @@ export async function startProduct(directory: string, collector: object = {}): P
   const address = `127.0.0.1:${await freePort()}`;
   // Both at once, for starting takes seconds in a guest: the agent waits for its collector, and is stopped before it.
   const programs = [
-    start('collector', [COLLECTOR, 'collector'], {
-      stateDir: path('collector'),
-      otlp: { grpc: { address } },
-      statusSocket,
-      store: { path: store },
-      ...collector,
-    }),
-    start('agent', [AGENT, 'agent'], {
-      stateDir: path('agent'),
-      runDir: path('run'),
-      collector: { endpoint: `http://${address}`, tokenFile: path('collector/token') },
-    }),
+    start(
+      'collector',
+      [COLLECTOR, 'collector'],
+      {
+        stateDir: path('collector'),
+        otlp: { grpc: { address } },
+        statusSocket,
+        store: { path: store },
+        ...collector,
+      },
+      (child) => child.kill('SIGTERM'),
+    ),
+    start(
+      'agent',
+      [AGENT, 'agent'],
+      {
+        stateDir: path('agent'),
+        runDir: path('run'),
+        collector: { endpoint: `http://${address}`, tokenFile: path('collector/token') },
+      },
+      // Nothing of it is to stay in the kernel
+      (child) => void control('POST', '/v1/unload').catch(() => child.kill('SIGTERM')),
+    ),
   ];
   for (const { ready } of programs) await ready;
 
-  const control: Product['control'] = (method, target, body) => ask(path('run/agent.sock'), method, target, body);
   const { backend } = await control<{ backend: Backend }>('GET', '/v1/status');
+  const { settings } = await control<{ settings: Settings }>('PUT', '/v1/settings', {});
   const feed = stack.use(openAlertFeed(store));
   const settle = async (timeoutMs: number) => {
     const deadline = performance.now() + timeoutMs;
@@ -75,7 +91,7 @@ export async function startProduct(directory: string, collector: object = {}): P
   };
   const owned = stack.move();
   return {
-    ...{ backend, feed, control, settle },
+    ...{ backend, settings, feed, control, settle },
     log: () => readFileSync(logFile, 'utf8').split('\n').slice(-40).join('\n'),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -95,7 +111,10 @@ interface Started extends AsyncDisposable {
   readonly ready: Promise<void>;
 }
 
-function startProgram(command: string[], logFile: string): Started {
+/** How a program is asked to end. */
+type End = (child: ChildProcess) => void;
+
+function startProgram(command: string[], logFile: string, end: End): Started {
   const log = openSync(logFile, 'a');
   const child = spawn(process.execPath, command, { cwd: CHECKOUT, stdio: ['ignore', log, log, 'ipc'] });
   closeSync(log);
@@ -110,13 +129,13 @@ function startProgram(command: string[], logFile: string): Started {
     },
   );
   ready.catch(() => {});
-  return { ready, [Symbol.asyncDispose]: () => stop(child) };
+  return { ready, [Symbol.asyncDispose]: () => stop(child, end) };
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function stop(child: ChildProcess, end: End): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
-  child.kill('SIGTERM');
+  end(child);
   const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
   await ended;
   clearTimeout(timer);

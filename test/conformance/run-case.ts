@@ -1,63 +1,67 @@
-import type { PolicyResult } from '../../agent/policy/enforcement.ts';
+import type { Alert } from '../../otel/alert.ts';
+import { Briefing } from './briefing.ts';
+import { carryOut } from './change.ts';
 import type { Machine } from './container.ts';
-import { findTarget, podsOf } from './pods.ts';
+import { type Node, openNode } from './node.ts';
+import { findTarget, startedPods } from './pods.ts';
 import type { Product } from './product.ts';
-import type { Case } from './schema.ts';
-import { openStage, type Stage } from './stage.ts';
-import { runCommandStep } from './step.ts';
+import type { Case, Step } from './schema.ts';
+import { runInContainer, runOnMachine } from './session.ts';
+import type { Stage } from './stage.ts';
+import { type Place, runCommandStep } from './step.ts';
+import { usesNode } from './support.ts';
 
-/** Runs one case from an empty stage to an empty stage; returns what went wrong, nothing when it passes. */
-export async function runCase(given: Case, machine: Machine, product: Product): Promise<string[]> {
+/** Runs one case on its own stage, with an agent that knows nothing before and after; returns what went wrong, nothing when it passes. */
+export async function runCase(given: Case, stage: Stage, machine: Machine, product: Product): Promise<string[]> {
   await using stack = new AsyncDisposableStack();
-  const stage = stack.use(await openStage(machine, podsOf(given)));
+  const node = usesNode(given) ? stack.use(openNode(machine)) : undefined;
+  const briefing = stack.use(new Briefing(product));
+  await briefing.begin(given);
+  for (const actor of stage.actors) await briefing.register(actor);
+  await briefing.apply(given.policies);
 
-  const { file, network, capabilities } = given.posture;
-  await product.control('PUT', '/v1/settings', {
-    defaultFilePosture: file,
-    defaultNetworkPosture: network,
-    defaultCapabilitiesPosture: capabilities,
-  });
-  stack.defer(() => unregister(stage, product));
-  await register(stage, given, product);
-  stack.defer(async () => {
-    const policies = given.policies.map(({ metadata }) => ({ name: metadata.name }));
-    await product.control('DELETE', '/v1/policies', { policies });
-  });
-  const { results } = await product.control<{ results: PolicyResult[] }>('PUT', '/v1/policies', {
-    policies: given.policies,
-  });
-
+  const observed = { ...product, diagnostics: () => briefing.diagnostics() };
   for (const [i, step] of given.steps.entries()) {
-    if (step.kind !== 'command') throw new Error(`${step.kind} steps are not carried out`);
-    const target = findTarget(step.in, given.namespace);
-    const faults = await runCommandStep(step, target, stage.find(target), machine, product);
+    const faults =
+      step.kind === 'command'
+        ? await runCommandStep(step, placeOf(step.in, { given, stage, machine, node }), observed)
+        : await carryOut(step, briefing, stage).then(
+            () => [],
+            (error: Error) => [error.message],
+          );
     if (faults.length === 0) continue;
-    const notes = results
+    const notes = (await briefing.policies())
       .filter(({ status }) => status !== 'Applied')
       .map((result) => `policy: ${JSON.stringify(result)}`);
-    return [`step ${i + 1}, in ${step.in}: ${step.run ?? step.exec?.join(' ')}`, ...faults, ...notes];
+    return [`step ${i + 1}, ${nameOf(step)}`, ...faults, ...notes];
   }
   return [];
 }
 
-async function register(stage: Stage, { annotations: { pods, namespaces } }: Case, product: Product): Promise<void> {
-  for (const { pod, name, container } of stage.containers) {
-    await product.control('PUT', '/v1/workloads', {
-      cgroup: container.cgroup,
-      containerId: container.id,
-      namespace: pod.namespace,
-      pod: pod.name,
-      container: name,
-      image: 'picket-fixture:latest',
-      labels: pod.labels,
-      annotations: pods?.[`${pod.namespace}/${pod.name}`] ?? pods?.[pod.name] ?? {},
-      namespaceAnnotations: namespaces?.[pod.namespace] ?? {},
-    });
-  }
+interface Scene {
+  given: Case;
+  stage: Stage;
+  machine: Machine;
+  node: Node | undefined;
 }
 
-async function unregister(stage: Stage, product: Product): Promise<void> {
-  for (const { container } of stage.containers) {
-    await product.control('DELETE', '/v1/workloads', { containerId: container.id });
-  }
+function placeOf(name: string, { given, stage, machine, node }: Scene): Place {
+  if (name === 'host')
+    return {
+      run: (command) => runOnMachine(machine, (node as Node).cgroup, command),
+      owns: (alert) => alert.PodName === undefined,
+    };
+  const target = findTarget(name, given.namespace, startedPods(given));
+  const container = stage.find(target);
+  const { pod } = target;
+  return {
+    run: (command) => runInContainer(machine, container, command),
+    owns: ({ NamespaceName, PodName, ContainerName }: Alert) =>
+      NamespaceName === pod.namespace && PodName === pod.name && ContainerName === target.container,
+  };
+}
+
+function nameOf(step: Step): string {
+  if (step.kind === 'command') return `in ${step.in}: ${step.run ?? step.exec?.join(' ')}`;
+  return step.kind === 'delete' ? `delete ${step.delete.join(', ')}` : step.kind;
 }

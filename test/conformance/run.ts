@@ -11,6 +11,7 @@ interface Options {
   only?: string;
   junit?: string;
   image?: string;
+  sessions?: 'runc' | 'enter';
   timeout: string;
 }
 
@@ -21,7 +22,7 @@ Examples:
   picket policy test my-cases --kernel host --junit results.xml
 `;
 
-async function main(folder: string, { kernel, only, junit, image, timeout }: Options): Promise<number> {
+async function main(folder: string, { kernel, only, junit, image, sessions, timeout }: Options): Promise<number> {
   const files = listCases(folder).filter((file) => !only || matchesGlob(basename(file, '.yaml'), only));
   if (files.length === 0) {
     process.stderr.write(`no case${only ? ` matches ${only}` : ''} in ${folder}\n`);
@@ -32,10 +33,11 @@ async function main(folder: string, { kernel, only, junit, image, timeout }: Opt
   const { signal } = stop;
   const where = kernel ?? ((await actsByLsm()) ? 'host' : '6.1');
   if (where !== 'host') {
-    return runInGuest({ kernel: where, folder, only, junit, timeoutMs: Number(timeout) * 1000, signal });
+    return runInGuest({ kernel: where, folder, only, junit, sessions, timeoutMs: Number(timeout) * 1000, signal });
   }
   const results = await runCases(files, {
     image,
+    sessions,
     signal,
     onResult: (result) => process.stdout.write(`${formatResult(result)}\n`),
   });
@@ -63,6 +65,12 @@ await new Command()
   .addOption(new Option('--kernel <kernel>', 'where to run').choices(['host', '6.1', '6.12']))
   .option('--only <glob>', 'cases whose name matches')
   .option('--junit <file>', 'write the results as JUnit XML, too')
+  .addOption(
+    new Option(
+      '--sessions <kind>',
+      'how commands enter a container: runc where it can, or our own program, which is faster',
+    ).choices(['runc', 'enter']),
+  )
   .option('--timeout <seconds>', 'limit of a run in a guest', '7200')
   .addOption(new Option('--image <folder>', 'root file system of the fixture').hideHelp())
   .addHelpText('after', EXAMPLES)

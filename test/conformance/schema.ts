@@ -20,6 +20,9 @@ const expectation = z.union(
 const pattern = z
   .record(z.string().min(1), expectation)
   .refine((map) => Object.keys(map).length > 0, 'at least one field');
+const diagnosticPattern = z
+  .partialRecord(z.enum(['policy', 'field', 'level', 'code']), expectation)
+  .refine((map) => Object.keys(map).length > 0, 'at least one field');
 const posture = z.enum(['block', 'audit']);
 const postures = z.strictObject({ file: posture, network: posture, capabilities: posture }).partial();
 const stringMap = z.record(z.string(), z.string());
@@ -45,11 +48,7 @@ const command = z
     output: regularExpression.optional(),
     alerts: z.array(pattern).default([]),
     noAlerts: z.array(pattern).default([]),
-    diagnostics: z
-      .array(
-        z.strictObject({ policy: expectation, field: expectation, level: expectation, code: expectation }).partial(),
-      )
-      .default([]),
+    diagnostics: z.array(diagnosticPattern).default([]),
   })
   .refine((step) => (step.run === undefined) !== (step.exec === undefined), 'either run or exec');
 

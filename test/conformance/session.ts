@@ -14,22 +14,31 @@ const USERS = {
   user1: { uid: 1000, home: '/home/user1' },
 } as const;
 
-type Command = Pick<CommandStep, 'as' | 'run' | 'exec'>;
+export type Command = Pick<CommandStep, 'as' | 'tty' | 'run' | 'exec'>;
 
-/**
- * Runs a command in a container as an exec session is started. Both streams are one pipe, a real one: /dev/stdout can be
- * opened again. Processes left in the background may hold it, so the end is a line of our own, written into the same
- * pipe after the command.
- */
-export async function runInContainer(
+/** Runs a command in a container as an exec session is started. */
+export function runInContainer(
   machine: Machine,
   container: Container,
   command: Command,
-  limitMs = COMMAND_LIMIT_MS,
+  limitMs?: number,
 ): Promise<Outcome> {
-  const program = command.exec ?? ['/bin/sh', '-c', String(command.run)];
+  const session = machine.sessions === 'runc' ? runcSession : enterSession;
+  return runSession(session(machine, container, command), command, limitMs);
+}
+
+/** Runs a command on the machine itself; it and what it leaves behind are in `cgroup`. */
+export function runOnMachine(machine: Machine, cgroup: string, command: Command): Promise<Outcome> {
+  return runSession(enterSession(machine, { cgroup }, command), command);
+}
+
+/**
+ * Both streams are one pipe, a real one: /dev/stdout can be opened again. Processes left in the background may hold it, so
+ * the end is a line of our own, written into the same pipe after the command. With a terminal the session copies what is
+ * written there into the pipe.
+ */
+async function runSession(session: string[], command: Command, limitMs = COMMAND_LIMIT_MS): Promise<Outcome> {
   const marker = `picket-end-${randomBytes(16).toString('hex')}`;
-  const session = sessionCommand(machine, container, command.as, program);
   const script = `{ "$@"; echo "${marker} $?"; } </dev/null 2>&1 | cat`;
   const child = spawn('sh', ['-c', script, 'sh', ...session], { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
 
@@ -50,30 +59,35 @@ export async function runInContainer(
   child.stdout.removeAllListeners('data').resume();
   if (status === undefined && child.pid) process.kill(-child.pid, 'SIGKILL');
 
-  const text = Buffer.concat(chunks).toString('utf8').replace(end, '');
-  return asShell(program[0] as string, { status, output: text.slice(0, OUTPUT_LIMIT) });
+  const written = Buffer.concat(chunks).toString('utf8').replace(end, '');
+  const text = command.tty ? written.replaceAll('\r', '') : written;
+  return asShell(programOf(command)[0] as string, { status, output: text.slice(0, OUTPUT_LIMIT) });
 }
 
-function sessionCommand(machine: Machine, container: Container, as: Command['as'], program: string[]): string[] {
-  const { uid, home } = USERS[as];
-  const environment = [...ENVIRONMENT, `HOME=${home}`];
-  if (machine.sessions.kind === 'enter') {
-    return [
-      machine.sessions.enter,
-      container.cgroup,
-      String(container.pid),
-      String(uid),
-      ...environment,
-      '--',
-      ...program,
-    ];
-  }
-  const pidFile = join(container.directory, `session-${randomBytes(4).toString('hex')}`);
+function programOf({ run, exec }: Command): string[] {
+  return exec ?? ['/bin/sh', '-c', String(run)];
+}
+
+const environmentOf = ({ as }: Command): string[] => [...ENVIRONMENT, `HOME=${USERS[as].home}`];
+
+function enterSession(machine: Machine, where: { cgroup: string; pid?: number }, command: Command): string[] {
   return [
-    ...[machine.sessions.shim, pidFile, 'runc', ...container.runcArguments],
-    ...['exec', '--detach', '--pid-file', pidFile, '--cwd', '/', '--user', `${uid}:${uid}`],
-    ...environment.flatMap((variable) => ['--env', variable]),
-    ...[container.id, ...program],
+    ...[machine.enter, ...(command.tty ? ['-t'] : []), '-c', where.cgroup],
+    ...(where.pid === undefined ? [] : ['-p', String(where.pid)]),
+    ...['-u', String(USERS[command.as].uid), ...environmentOf(command), '--', ...programOf(command)],
+  ];
+}
+
+function runcSession(machine: Machine, container: Container, command: Command): string[] {
+  const { uid } = USERS[command.as];
+  const pidFile = join(container.directory, `session-${randomBytes(4).toString('hex')}`);
+  const terminal = `${pidFile}.tty`;
+  return [
+    ...[machine.shim, ...(command.tty ? ['-t', terminal] : []), pidFile, 'runc', ...container.runcArguments],
+    ...['exec', '--detach', ...(command.tty ? ['--tty', '--console-socket', terminal] : [])],
+    ...['--pid-file', pidFile, '--cwd', '/', '--user', `${uid}:${uid}`],
+    ...environmentOf(command).flatMap((variable) => ['--env', variable]),
+    ...[container.id, ...programOf(command)],
   ];
 }
 

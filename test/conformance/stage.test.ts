@@ -1,11 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Container, Machine } from './container.ts';
 import { openMachine, reasonWithoutContainers } from './machine.ts';
 import { findTarget } from './pods.ts';
 import { runInContainer } from './session.ts';
-import { openStage } from './stage.ts';
+import { openStage, type Stage } from './stage.ts';
 
 /** Containers and exec sessions as this machine makes them; those of a guest are tried by the cases that run there. */
 const reason = await reasonWithoutContainers();
@@ -15,11 +15,12 @@ describe.skipIf(reason)(`openStage() and runInContainer()${reason ? `: ${reason}
   let ubuntu: Container;
   let first: Container;
   let second: Container;
+  let stage: Stage;
   beforeAll(async () => {
-    machine = stack.use(await openMachine(undefined));
+    machine = stack.use(await openMachine());
     const multi = 'multicontainer/multicontainer';
     const target = (name: string) => findTarget(name, 'n');
-    const stage = stack.use(await openStage(machine, [target('ubuntu-1').pod, target(multi).pod]));
+    stage = stack.use(await openStage(machine, [target('ubuntu-1').pod, target(multi).pod]));
     ubuntu = stage.find(target('ubuntu-1'));
     first = stage.find(target(`${multi}/container-1`));
     second = stage.find(target(`${multi}/container-2`));
@@ -33,8 +34,11 @@ describe.skipIf(reason)(`openStage() and runInContainer()${reason ? `: ${reason}
   });
 
   const run = (script: string, as: 'root' | 'user1' = 'root', container = ubuntu) =>
-    runInContainer(machine, container, { as, run: script, exec: undefined });
-  const exec = (...words: string[]) => runInContainer(machine, ubuntu, { as: 'root', run: undefined, exec: words });
+    runInContainer(machine, container, { as, tty: false, run: script, exec: undefined });
+  const exec = (...words: string[]) =>
+    runInContainer(machine, ubuntu, { as: 'root', tty: false, run: undefined, exec: words });
+  const onTerminal = (script: string, as: 'root' | 'user1' = 'root') =>
+    runInContainer(machine, ubuntu, { as, tty: true, run: script, exec: undefined });
 
   test('a session is in the cgroup and namespaces of its container', async () => {
     const { output } = await run(
@@ -109,7 +113,7 @@ describe.skipIf(reason)(`openStage() and runInContainer()${reason ? `: ${reason}
   });
 
   test('a command that is not over in time has no status', async () => {
-    const command = { as: 'root', run: 'echo before; sleep 60', exec: undefined } as const;
+    const command = { as: 'root', tty: false, run: 'echo before; sleep 60', exec: undefined } as const;
     expect(await runInContainer(machine, ubuntu, command, 500)).toEqual({ status: undefined, output: 'before\n' });
   });
 
@@ -117,6 +121,75 @@ describe.skipIf(reason)(`openStage() and runInContainer()${reason ? `: ${reason}
     expect(await exec('/secret.txt')).toEqual({ status: 126, output: '/secret.txt: Permission denied\n' });
     expect((await exec('/none')).status).toBe(127);
     expect(await exec('/readwrite', '-r', '/secret.txt')).toEqual({ status: 0, output: 's\n' });
+  });
+
+  test.for(['root', 'user1'] as const)('a session of %s with a terminal leads a new session on it', async (as) => {
+    const { output, status } = await onTerminal(
+      'for fd in 0 1 2; do readlink /proc/self/fd/$fd; done; tty; ps -o tty=,sid=,pid= -p $$; stat -c "%U" $(tty); exit 3',
+      as,
+    );
+    expect(status).toBe(3);
+    const [input, ...rest] = output.split('\n');
+    expect(input).toMatch(/^\/dev\/pts\/\d+$/);
+    const process = rest[3]?.trim().split(/\s+/) ?? [];
+    expect(process).toEqual([input?.slice('/dev/'.length), expect.any(String), process[1]]);
+    expect(rest).toEqual([input, input, input, rest[3], as, '']);
+  });
+
+  test('the terminal is out of the /dev/pts of the container, and can be opened as /dev/tty', async () => {
+    expect((await onTerminal('stat -c %m $(tty); echo here >/dev/tty; exec 3<$(tty) && echo opened')).output).toBe(
+      '/dev/pts\nhere\nopened\n',
+    );
+  });
+
+  test('without a terminal there is none', async () => {
+    expect(await run('tty; ps -o tty= -p $$; : </dev/tty')).toEqual({
+      status: 2,
+      output: expect.stringMatching(/^not a tty\n\?\n.*\/dev\/tty: No such device or address\n$/),
+    });
+  });
+
+  test('what is left in the background of a terminal is not waited for, and nothing of the output is lost', async () => {
+    const { output, status } = await onTerminal('sleep 78 & head -c 300000 /dev/zero | tr "\\0" x; echo; echo end');
+    expect([status, output.length, output.slice(-5)]).toEqual([0, 300_005, '\nend\n']);
+  });
+
+  test('a first exec that fails on a terminal is told as a shell tells it', async () => {
+    const command = { as: 'root', tty: true, run: undefined, exec: ['/secret.txt'] } as const;
+    expect(await runInContainer(machine, ubuntu, { ...command, exec: [...command.exec] })).toEqual({
+      status: 126,
+      output: '/secret.txt: Permission denied\n',
+    });
+  });
+
+  test('a pod that starts later is announced with an empty cgroup, and runs in it when start() returns', async () => {
+    const announced: [name: string, tasks: string][] = [];
+    const pod = { namespace: 'n', name: 'late', labels: {}, containers: ['one', 'two'] };
+    await stage.start(pod, async ({ name, container }) => {
+      announced.push([name, readFileSync(join(container.cgroup, 'cgroup.procs'), 'utf8')]);
+    });
+    expect(announced).toEqual([
+      ['one', ''],
+      ['two', ''],
+    ]);
+    const late = stage.find({ pod, container: 'two' });
+    expect(readFileSync(join(late.cgroup, 'cgroup.procs'), 'utf8')).toBe(`${late.pid}\n`);
+    expect((await run('tr "\\0" " " </proc/1/cmdline', 'root', late)).output).toBe('/usr/bin/sleep infinity ');
+    const curl = await run('curl -sS http://late:8080/', 'root', late);
+    expect(curl.output).toBe('picket-fixture\n');
+  });
+
+  test('a pod that may not start the first idle program starts the next, and one that may start none is an error', async () => {
+    const start = (name: string, programs: string) =>
+      stage.start({ namespace: 'n', name, labels: {}, containers: [name] }, async ({ container }) => {
+        const rootfs = join(machine.directory, container.id.slice(0, 12), 'rootfs');
+        for (const program of programs.split(' ')) writeFileSync(join(rootfs, 'usr/bin', program), 'no program');
+      });
+    await start('without-sleep', 'sleep');
+    const pod = { namespace: 'n', name: 'without-sleep', labels: {}, containers: [] };
+    const container = stage.find({ pod, container: 'without-sleep' });
+    expect((await run('tr "\\0" " " </proc/1/cmdline', 'root', container)).output).toBe('/usr/bin/tail -f /dev/null ');
+    await expect(start('without-any', 'sleep tail python3')).rejects.toThrow('no program that could wait');
   });
 
   test('rename and link work everywhere but on the mounts of the format', async () => {

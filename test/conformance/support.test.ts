@@ -6,23 +6,25 @@ import { reasonToSkip } from './support.ts';
 const parse = (head: string, step: string) =>
   parseCase(`case: c\nabout: a\npolicies: []\n${head}\nsteps:\n- ${step}\n`, 'c.yaml');
 const command = '{in: ubuntu-1, run: ls, expect: allowed}';
+const settings = ['throttleSec', 'maxAlertPerSec'];
 
 describe('reasonToSkip()', () => {
   test.for<[string, string, Need[], string | undefined]>([
     ['', command, [], undefined],
     ['needs: [lsm]', command, ['lsm'], undefined],
     ['needs: [lsm, userns]', command, ['lsm'], 'needs userns'],
-    ['', '{in: ubuntu-1, tty: true, run: ls, expect: allowed}', [], 'not supported by this runner yet: tty'],
-    ['', '{in: host, run: ls, expect: allowed}', [], 'not supported by this runner yet: in: host'],
+    ['needs: [lsm, userns]', command, [], 'needs lsm, userns'],
+    ['', '{in: host, run: ls, expect: allowed}', ['lsm'], 'needs host'],
+    ['needs: [host]', '{in: host, run: ls, expect: allowed}', ['lsm'], 'needs host'],
+    ['', '{in: host, run: ls, expect: allowed}', ['host'], undefined],
+    ['config: {throttleSec: 5}', command, [], undefined],
     [
-      '',
-      '{in: ubuntu-1, run: ls, expect: allowed, diagnostics: [{level: info}]}',
+      'config: {throttleSec: 5, alertThrottling: true}\nneeds: [dns]',
+      command,
       [],
-      'not supported by this runner yet: diagnostics',
+      'needs dns, the agent setting alertThrottling',
     ],
-    ['', 'delete: [p]', [], 'not supported by this runner yet: delete steps'],
-    ['config: {throttleSec: 5}', command, [], 'not supported by this runner yet: config'],
-  ])('%s %s', ([head, step, available, expected]) => {
-    expect(reasonToSkip(parse(head, step), new Set(available))).toBe(expected);
+  ])('%s %s with %j: %s', ([head, step, available, expected]) => {
+    expect(reasonToSkip(parse(head, step), new Set(available), settings)).toBe(expected);
   });
 });

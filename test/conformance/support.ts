@@ -1,23 +1,20 @@
+import { settingsSchema } from '../../agent/policy/settings.ts';
 import type { Case, Need } from './schema.ts';
 
-/** Why a case cannot be run here (a reason to skip it, visibly), or undefined. */
-export function reasonToSkip(given: Case, available: ReadonlySet<Need>): string | undefined {
-  const missing = given.needs.filter((need) => !available.has(need));
-  const unsupported = new Set(unsupportedParts(given));
-  if (unsupported.size > 0) return `not supported by this runner yet: ${[...unsupported].join(', ')}`;
-  if (missing.length > 0) return `needs ${missing.join(', ')}`;
-  return undefined;
+/** Why a case cannot be run here (a reason to skip it, visibly), or undefined. `settings`: those that the agent knows. */
+export function reasonToSkip(
+  given: Pick<Case, 'needs' | 'steps' | 'config'>,
+  available: ReadonlySet<Need>,
+  settings: readonly string[] = Object.keys(settingsSchema.shape),
+): string | undefined {
+  const needs = new Set([...given.needs, ...(usesNode(given) ? (['host'] as const) : [])]);
+  const missing: string[] = [...needs].filter((need) => !available.has(need));
+  const unknown = Object.keys(given.config ?? {}).filter((key) => !settings.includes(key));
+  if (unknown.length > 0) missing.push(`the agent setting ${unknown.join(', ')}`);
+  return missing.length > 0 ? `needs ${missing.join(', ')}` : undefined;
 }
 
-/** Parts of the format that this runner does not carry out. A case that uses one is never judged. */
-function* unsupportedParts({ steps, config }: Case): Iterable<string> {
-  if (config) yield 'config';
-  for (const step of steps) {
-    if (step.kind !== 'command') yield `${step.kind} steps`;
-    else {
-      if (step.in === 'host') yield 'in: host';
-      if (step.tty) yield 'tty';
-      if (step.diagnostics.length > 0) yield 'diagnostics';
-    }
-  }
+/** Whether a case acts on the node itself. */
+export function usesNode({ needs, steps }: Pick<Case, 'needs' | 'steps'>): boolean {
+  return needs.includes('host') || steps.some((step) => step.kind === 'command' && step.in === 'host');
 }

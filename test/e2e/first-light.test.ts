@@ -5,8 +5,8 @@ import { type Alert, alertSchema, encodeAlertJson } from '../../otel/alert.ts';
 import { fromRecord } from '../../otel/mapping/mapping.ts';
 import { decodeLogs } from '../../otel/otlp/logs.ts';
 import { decodeTraces } from '../../otel/otlp/traces.ts';
+import { PROGRAM_NAMES, program } from '../conformance/program.ts';
 import { buildImageDisk } from '../image/build.ts';
-import { compiled } from '../image/compile.ts';
 import { type Kafka, startKafka } from '../kafka/broker.ts';
 import type { KafkaRecord } from '../kafka/consume.ts';
 import { cacheDirectory } from '../kernel/cache.ts';
@@ -26,7 +26,7 @@ describe('from a refused system call to Kafka', () => {
   beforeAll(async () => {
     kafka = await startKafka();
     const disk = await buildImageDisk();
-    for (const name of ['shim.c', 'services.c']) await compiled(join(folder, name));
+    for (const name of PROGRAM_NAMES) await program(name);
     await using guest = await bootGuest({ kernel: '6.1', disks: [disk] });
     const port = kafka.brokers.split(':')[1];
     const files = cases.map((name) => join(folder, 'cases', `${name}.yaml`));

@@ -5,8 +5,10 @@ import kafkajs from 'kafkajs';
 import type { Alert } from '../../otel/alert.ts';
 import { readCase } from '../conformance/case.ts';
 import { openMachine } from '../conformance/machine.ts';
+import { podsOf } from '../conformance/pods.ts';
 import { startProduct } from '../conformance/product.ts';
 import { runCase } from '../conformance/run-case.ts';
+import { openStage } from '../conformance/stage.ts';
 import { follow } from '../kafka/consume.ts';
 
 /**
@@ -57,7 +59,7 @@ await admin.createTopics({ topics: [{ topic: 'picket.alerts', numPartitions: 6 }
 await admin.disconnect();
 const report: Report = { release: '', backend: '', faults: {}, arrivals: [] };
 {
-  await using machine = await openMachine(image);
+  await using machine = await openMachine({ image });
   await using product = await startProduct(join(machine.directory, 'product'), { kafka: { brokers: [brokers] } });
   const { kernel, backend } = await product.control<{ kernel: string; backend: string }>('GET', '/v1/status');
   report.release = kernel;
@@ -72,7 +74,8 @@ const report: Report = { release: '', backend: '', faults: {}, arrivals: [] };
   })();
   for (const file of files) {
     const given = readCase(file);
-    report.faults[given.case] = await runCase(given, machine, product);
+    await using stage = await openStage(machine, podsOf(given));
+    report.faults[given.case] = await runCase(given, stage, machine, product);
   }
   await sleep(2000); // what is under way to the consumer arrives
   stop.abort();
