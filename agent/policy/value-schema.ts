@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { canonicalCapability, capabilityNames } from './capability.ts';
+import { patternProblem } from './glob/problem.ts';
 import { splitList } from './list.ts';
 import { pathProblem } from './path.ts';
-import { patternProblem } from './pattern.ts';
 import { isProtocol, protocolNames } from './protocol.ts';
 
 /** A string for which `problem` finds nothing; what it finds becomes the "allowed" part of the message. */
