@@ -20,11 +20,14 @@ import { Exporter } from './export/exporter.ts';
 import { Sender } from './export/sender.ts';
 import { Engine } from './kernel/engine.ts';
 import type { Backend } from './kernel/feature.ts';
+import type { PinFolder, Removed } from './kernel/pins.ts';
+import { formatDiagnostic } from './policy/diagnostic.ts';
 import { Enforcement, type PolicyResult } from './policy/enforcement.ts';
 import { readPolicyFolder } from './policy/folder.ts';
 import { randomHashKey } from './policy/hash.ts';
 import { openRoot, readBelow } from './policy/links.ts';
 import { RuleSetTable } from './policy/sync.ts';
+import { AgentState } from './state/state.ts';
 import { version } from './version.ts';
 import { WorkloadRegistry } from './workload/registry.ts';
 import type { WorkloadSource } from './workload/source.ts';
@@ -37,6 +40,8 @@ export interface AgentOptions {
   backendReason: string;
   /** Folders of policies, read at start. */
   policyDirs: readonly string[];
+  /** Where programs and maps outlive the agent; undefined: rules end with it. */
+  pins: PinFolder | undefined;
   log: Logger;
 }
 
@@ -45,7 +50,8 @@ const maxPending = 16_384;
 
 /**
  * The agent: programs in the kernel, policies and workloads in, alerts out to the collector. Runs until it is closed; then
- * its programs leave the kernel.
+ * its programs leave the kernel, unless they are pinned: these go on with the rules that they have, and the next agent goes on
+ * with them.
  */
 export class Agent implements AsyncDisposable {
   readonly #config: AgentConfig;
@@ -61,12 +67,14 @@ export class Agent implements AsyncDisposable {
   readonly #control: AgentControl;
   readonly #pipeline: Pipeline;
   readonly #spool: Spool;
+  readonly #state: AgentState;
   readonly #exporter: Exporter;
   readonly #sender: Sender;
   readonly #client: OtlpClient;
   readonly #bootId: string;
   readonly #epoch: string;
   readonly #unload = Promise.withResolvers<void>();
+  #removed: Removed[] | undefined;
   #connections = 0;
   #spoolFailed = 0;
   #policyFiles: PolicyResult[] = [];
@@ -83,18 +91,20 @@ export class Agent implements AsyncDisposable {
     mkdirSync(options.config.runDir, { recursive: true, mode: 0o700 });
     const agent = new Agent(options);
     try {
-      agent.#policyFiles = agent.#enforcement.apply(options.policyDirs.flatMap((dir) => readPolicyFolder(dir)));
+      agent.#policyFiles = agent.#enforcement.applyFolder(options.policyDirs.flatMap((dir) => readPolicyFolder(dir)));
+      agent.#dropOthers();
       agent.#watch([agent.#control]);
       const server = agent.#stack.use(new ControlServer(socket, agent.#control));
       await server.listen();
       return agent;
     } catch (error) {
+      if (!agent.#engine.adopted) agent.takeOut();
       await agent[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  private constructor({ config, backend, backendReason, log }: AgentOptions) {
+  private constructor({ config, backend, backendReason, pins, log }: AgentOptions) {
     this.#config = config;
     this.#backend = backend;
     this.#backendReason = backendReason;
@@ -109,22 +119,34 @@ export class Agent implements AsyncDisposable {
         { file: this.#spool.setAside },
         'the spool was damaged; its file was set aside, the alerts in it are not sent',
       );
+    this.#state = undo.use(new AgentState(join(config.stateDir, 'state.db'), boot.id, log));
     this.#epoch = nextEpoch(config.stateDir, boot.id);
     const { denyBytes, auditBytes } = config.rings;
     this.#engine = undo.use(
-      new Engine({ backend, hashKey: randomHashKey(), denyRingBytes: denyBytes, auditRingBytes: auditBytes }),
+      new Engine({ backend, hashKey: randomHashKey(), denyRingBytes: denyBytes, auditRingBytes: auditBytes, pins }),
     );
-    const table = new RuleSetTable(this.#engine);
+    for (const note of this.#engine.notes) log.warn(note);
+    const engine = this.#engine;
+    let isWhole = false;
+    undo.defer(() => {
+      if (!isWhole && !engine.adopted) engine.takeOut();
+    });
+    const table = new RuleSetTable(engine);
     this.#registry = new WorkloadRegistry(this.#engine);
-    this.#enforcement = new Enforcement(this.#engine, table, this.#registry, settingsOf(config), config.hostName);
-    this.#workloads = new Workloads(this.#registry, this.#enforcement, this.#processes, log);
+    this.#enforcement = new Enforcement(this.#engine, table, this.#registry, settingsOf(config), {
+      hostName: config.hostName,
+      state: this.#state,
+    });
+    this.#workloads = new Workloads(this.#registry, this.#enforcement, this.#processes, this.#state, log);
+    this.#adopt(table);
     this.#control = new AgentControl({
       enforcement: this.#enforcement,
       registry: this.#registry,
       log,
       status: () => this.#status(),
       flush: (timeoutMs) => this.#flush(timeoutMs),
-      unload: () => this.#unload.resolve(),
+      unload: () => this.takeOut(),
+      end: () => this.#unload.resolve(),
     });
     this.#client = undo.use(
       new OtlpClient({
@@ -171,6 +193,7 @@ export class Agent implements AsyncDisposable {
       emit: (emission) => this.#exporter.add(emission),
       log,
     });
+    isWhole = true;
     this.#stack.use(undo.move());
     this.#startLoops();
   }
@@ -194,8 +217,54 @@ export class Agent implements AsyncDisposable {
     return this.#unload.promise;
   }
 
+  /** Takes programs, maps and pins out of the kernel: nothing is enforced from here on. */
+  takeOut(): Removed[] {
+    this.#removed ??= this.#engine.takeOut();
+    return this.#removed;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
+  }
+
+  /** Goes on where an earlier agent ended, with what it left in the kernel and on the disk. */
+  #adopt(table: RuleSetTable): void {
+    const { saved } = this.#state;
+    if (this.#engine.adopted) table.adopt(saved.ruleSets.filter(({ engine }) => engine === this.#engine.id));
+    this.#workloads.adopt(saved.workloads, () => {
+      for (const diagnostic of this.#enforcement.restore(saved))
+        if (diagnostic.level === 'error')
+          this.#log.error({ code: diagnostic.code }, `from before the start: ${formatDiagnostic(diagnostic)}`);
+    });
+    const { policies, settings, generation } = this.#enforcement;
+    this.#state.write((writer) => writer.setSettings({ configured: settingsOf(this.#config), changed: settings }));
+    if (!this.#engine.adopted && policies.length === 0) return;
+    this.#log.info(
+      {
+        adopted: this.#engine.adopted,
+        ...{
+          policies: policies.length,
+          workloads: this.#registry.all.length,
+          unknown: this.#registry.unknown,
+          generation,
+        },
+      },
+      'going on with what was in force',
+    );
+  }
+
+  /** Everything is in force in maps of this version: those of others go. */
+  #dropOthers(): void {
+    for (const set of this.#engine.others) {
+      if (this.#state.saved.isCurrent) {
+        const removed = set.remove();
+        if (removed !== undefined) this.#log.info(removed, 'programs of another version are out of the kernel');
+      } else
+        this.#log.error(
+          { path: set.path },
+          'programs of another version stay in force beside these: which workloads they are for is not known any more. "picket unload" takes all out',
+        );
+    }
   }
 
   #status() {
@@ -209,6 +278,13 @@ export class Agent implements AsyncDisposable {
       epoch: this.#epoch,
       abi: abi.ABI,
       generation: this.#enforcement.generation,
+      pins: {
+        path: this.#engine.pinPath ?? 'off',
+        adopted: this.#engine.adopted,
+        unknownWorkloads: this.#registry.unknown,
+        others: this.#engine.others.map(({ path }) => path),
+      },
+      state: this.#state.failure ?? 'written',
       workloads: this.#registry.all.length,
       policies: this.#enforcement.policies.filter(({ observedGeneration }) => observedGeneration > 0).length,
       processes: this.#processes.size,
@@ -301,6 +377,7 @@ export class Agent implements AsyncDisposable {
     try {
       this.#processes.expire(BigInt(Math.round(Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1e9)));
       this.#workloads.removeEnded();
+      this.#state.repair((writer) => this.#enforcement.save(writer));
     } catch (err) {
       this.#log.error({ err }, 'tidying up failed');
     }

@@ -27,7 +27,7 @@ const ringBytes = z
 export const configSchema = z.strictObject({
   stateDir: absolute
     .default(isRoot ? '/var/lib/picket/agent' : join(stateHome, 'picket', 'agent'))
-    .describe('spool and numbering of agent starts, mode 0700'),
+    .describe('policies, workloads, spool and numbering of agent starts, mode 0700'),
   runDir: absolute.default('/run/picket').describe('control socket, mode 0700'),
   cluster: z.string().min(1).max(253).default('default').describe('ClusterName of alerts'),
   hostName: z
@@ -40,6 +40,14 @@ export const configSchema = z.strictObject({
     .enum(['auto', 'lsm', 'tracepoint'])
     .default('auto')
     .describe('how the agent acts; auto: lsm where this kernel offers it'),
+  pins: z
+    .string()
+    .regex(/^(off$|\/)/, 'off, or an absolute path')
+    .max(4095)
+    .default('/sys/fs/bpf/picket')
+    .describe(
+      'folder in a BPF file system where programs and maps stay while no agent runs, mode 0700; off: rules end with the agent',
+    ),
   policies: z
     .strictObject({ dir: absolute.optional().describe('folder of *.yaml policies, read at start') })
     .prefault({}),

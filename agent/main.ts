@@ -5,6 +5,7 @@ import { AgentError } from './error.ts';
 import { renderReport } from './kernel/doctor.ts';
 import { gatherFacts } from './kernel/facts.ts';
 import { type Backend, judge } from './kernel/feature.ts';
+import { PinFolder, type Removed, untilGone } from './kernel/pins.ts';
 import { machineProbes } from './kernel/probes.ts';
 
 export interface RunOptions {
@@ -13,26 +14,52 @@ export interface RunOptions {
   policyDirs: readonly string[];
   log: Logger;
   signal: AbortSignal;
+  /** Whether the rules stay in force when the agent ends. */
+  outlives: boolean;
   /** Called when everything is in force. */
   ready(agent: Agent): Promise<void> | void;
 }
 
 /**
  * Runs the agent until `signal` aborts or somebody asks for unload: finds out what this kernel offers, loads the programs
- * of that backend, takes the policies over, answers on the control socket, and takes everything out again at the end.
+ * of that backend, takes the policies over and answers on the control socket. At the end everything is taken out again, or stays
+ * as it is.
  *
  * @throws AgentError `not-supported` when no backend works here, `already-running`, `config`
  */
-export async function runAgent({ config, policyDirs, log, signal, ready }: RunOptions): Promise<void> {
+export async function runAgent({ config, policyDirs, log, signal, outlives, ready }: RunOptions): Promise<void> {
   const { backend, reason } = chooseBackend(config);
-  await using agent = await Agent.start({ config, backend, backendReason: reason, policyDirs, log });
-  log.info({ backend, reason, socket: agent.socket, loadMs: Math.round(agent.loadMs) }, 'ready');
-  await ready(agent);
-  const aborted = Promise.withResolvers<void>();
-  signal.addEventListener('abort', () => aborted.resolve(), { once: true });
-  if (signal.aborted) aborted.resolve();
-  await Promise.race([aborted.promise, agent.unloaded]);
-  log.info('stopping');
+  const pins = openPins(config, outlives, log);
+  let removed: Removed[] = [];
+  {
+    await using agent = await Agent.start({ config, backend, backendReason: reason, policyDirs, pins, log });
+    try {
+      log.info({ backend, reason, socket: agent.socket, loadMs: Math.round(agent.loadMs) }, 'ready');
+      await ready(agent);
+      const aborted = Promise.withResolvers<void>();
+      signal.addEventListener('abort', () => aborted.resolve(), { once: true });
+      if (signal.aborted) aborted.resolve();
+      await Promise.race([aborted.promise, agent.unloaded]);
+      log.info('stopping');
+    } finally {
+      if (!outlives) removed = agent.takeOut();
+    }
+  }
+  await untilGone(removed);
+}
+
+/** Where programs are pinned. Without a place for that an agent that is to outlive itself does not start. @throws AgentError `not-supported` */
+function openPins({ pins: path }: AgentConfig, outlives: boolean, log: Logger): PinFolder | undefined {
+  if (path === 'off') return undefined;
+  const pins = new PinFolder(path);
+  try {
+    pins.open();
+    return pins;
+  } catch (error) {
+    if (outlives || !(error instanceof AgentError)) throw error;
+    log.warn(`${error.message}. This agent runs without: were it killed, its rules would end with it`);
+    return undefined;
+  }
 }
 
 /** The backend for this machine and why, in one sentence. @throws AgentError `not-supported` */

@@ -7,6 +7,7 @@ import { doctorCommand } from './command/doctor.ts';
 import { policyCommand } from './command/policy.ts';
 import { runCommand } from './command/run.ts';
 import { statusCommand } from './command/status.ts';
+import { unloadCommand } from './command/unload.ts';
 import { upCommand } from './command/up.ts';
 import { delegate } from './delegate.ts';
 import { AgentError, exitStatus } from './error.ts';
@@ -46,6 +47,7 @@ async function main(): Promise<number> {
     policyCommand(done),
     doctorCommand(done),
     statusCommand(),
+    unloadCommand(done),
     configCommand(done),
   ]) {
     for (const each of [command, ...command.commands])

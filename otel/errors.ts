@@ -40,6 +40,10 @@ export type StateErrorCode =
   | 'disk-full'
   /** The spool could not be opened, read or written for another reason; `cause` has it. */
   | 'spool-failed'
+  /** Another process holds the agent's state. */
+  | 'state-in-use'
+  /** The agent's state could not be opened, read or written for another reason; `cause` has it. */
+  | 'state-failed'
   /** The spool was closed before or during the call. */
   | 'spool-closed'
   /** The token file cannot be read or made, or holds no token. */
@@ -55,6 +59,6 @@ export class StateError extends Error {
   constructor(code: StateErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-    this.retry = code === 'disk-full' || code === 'spool-in-use';
+    this.retry = code === 'disk-full' || code === 'spool-in-use' || code === 'state-in-use';
   }
 }

@@ -25,6 +25,7 @@ export function agentCommand(signal: AbortSignal): Command {
         policyDirs: dir === undefined ? [] : [dir],
         log,
         signal,
+        outlives: true,
         ready: (agent) => {
           logPolicies(agent.policyFiles, log);
           process.send?.({ kind: 'ready', socket: agent.socket });

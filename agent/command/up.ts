@@ -73,6 +73,7 @@ async function up(flags: Flags, signal: AbortSignal): Promise<void> {
       policyDirs: [...policyDirs(config, flags), ...(flags.demo ? [samplesDir] : [])],
       log: createLog('picket-agent', process.env.PICKET_LOG_LEVEL ?? 'warn'),
       signal: stop.signal,
+      outlives: false,
       ready: async (agent) => {
         describe(agent, collector, say);
         if (collector.sinks.includes('store')) showAlerts(flags, children);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { AgentError } from '../error.ts';
+import type { Removed } from '../kernel/pins.ts';
 import { formatDiagnostic } from '../policy/diagnostic.ts';
 import type { Enforcement, PolicyResult } from '../policy/enforcement.ts';
 import { parsePolicyObject } from '../policy/read.ts';
@@ -28,7 +29,10 @@ export interface AgentParts {
   status(): object;
   /** Everything up to now is delivered, or not in time. */
   flush(timeoutMs: number): Promise<{ delivered: boolean; alerts: number }>;
-  unload(): void;
+  /** Takes everything out of the kernel. */
+  unload(): Removed[];
+  /** Ends the agent. */
+  end(): void;
 }
 
 /** Requests of the control socket, checked and carried out; as a source of workloads it yields what is PUT and DELETEd. */
@@ -113,8 +117,9 @@ export class AgentControl implements ControlApi, WorkloadSource {
   }
 
   unload() {
-    setImmediate(() => this.#parts.unload());
-    return { unloaded: true };
+    const removed = this.#parts.unload();
+    setImmediate(() => this.#parts.end());
+    return { unloaded: true, removed };
   }
 
   #taken(change: Parameters<TakeChange>[0]) {

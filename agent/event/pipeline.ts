@@ -7,7 +7,7 @@ import type { Engine } from '../kernel/engine.ts';
 import type { RingMemory } from '../kernel/ring.ts';
 import type { ReadEntry } from '../policy/links.ts';
 import { judgeSyscall } from '../policy/lookup.ts';
-import type { RuleInfo, RuleSet } from '../policy/ruleset.ts';
+import type { RuleInfo, RuleNames } from '../policy/ruleset.ts';
 import type { Workload } from '../workload/registry.ts';
 import { uidInside } from '../workload/users.ts';
 import { type Sensor, toAlert } from './alert.ts';
@@ -24,7 +24,7 @@ export interface PipelineContext {
   processes: ProcessTable;
   workload(id: bigint): Workload | undefined;
   /** The rule set that gave a verdict. */
-  ruleSet(set: number, generation: number): RuleSet | undefined;
+  ruleSet(set: number, generation: number): RuleNames | undefined;
   /** Runs `use` with a reader of the workload's root. */
   withRoot<T>(workload: Workload, use: (read: ReadEntry) => T): T;
   /** A program of the workload has started. */
@@ -227,7 +227,7 @@ export class Pipeline {
 }
 
 /** The kernel could not compare a late path: the rules that name one go first, here. None: no alert after all. */
-function outcomeOf({ flags, syscall, outcome }: EventRecord, ruleSet: RuleSet, path: string): number {
+function outcomeOf({ flags, syscall, outcome }: EventRecord, ruleSet: RuleNames, path: string): number {
   if (!(flags & abi.eventFlags.EVENT_PATH_LATE)) return outcome;
   const byPath = judgeSyscall(ruleSet, syscall, path);
   return byPath === abi.outcome.OUTCOME_NONE ? outcome : byPath;

@@ -1,19 +1,26 @@
+import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
 import type { HashKey } from '../policy/hash.ts';
+import { type FoundPins, findPins, isConstants, ownerOf } from './adopt.ts';
 import type { Backend } from './feature.ts';
 import { KernelHooks } from './hook.ts';
+import type { Link } from './link.ts';
 import { type BpfMap, possibleCpus } from './map.ts';
 import { MappedArray } from './memory.ts';
 import { type BpfObject, openObject } from './object.ts';
+import { objectInfo } from './pin.ts';
+import type { PinFolder, PinnedPrograms, PinSet, Removed } from './pins.ts';
 import { RingReader } from './ring.ts';
 
 export interface EngineOptions {
   backend: Backend;
-  /** Secret of the path hash, new with every load. */
+  /** Secret of the path hash; programs that are found in the kernel have theirs, and keep it. */
   hashKey: HashKey;
   denyRingBytes: number;
   auditRingBytes: number;
+  /** Where programs and maps are pinned, to outlive the agent; undefined: they leave the kernel with it. */
+  pins?: PinFolder | undefined;
 }
 
 const membership = [
@@ -42,16 +49,29 @@ const programs: Record<Backend, readonly string[]> = {
 };
 /** Entry points of 32-bit programs: a kernel without IA32_EMULATION has none. */
 const compat = ['picket_ia32_unlink', 'picket_ia32_unlinkat', 'picket_ia32_rmdir'];
+/** Run by the agent when it needs them; never attached to a hook. */
+const iterators = ['picket_sweep', 'picket_own_root'];
 
 const scratchPerCpu = 4;
 
 /** The built object, beside its sources. */
 export const objectFile = new URL('../../bpf/picket.bpf.o', import.meta.url);
 
-/** Picket's programs in the kernel, loaded for one backend and attached: they act until this is closed. */
+/**
+ * Picket's programs in the kernel, loaded for one backend and attached. With pins they act until `takeOut`, also while no
+ * agent runs: maps that an earlier agent left are taken over with all that is in them, and so are its programs when they
+ * are of this very build. Otherwise the new programs are put beside the old ones, and only then do these go: on one hook the
+ * newest runs first, a refusal ends the chain, and both judge by the same rules.
+ */
 export class Engine implements Disposable {
   readonly backend: Backend;
   readonly hashKey: HashKey;
+  /** Names the maps: what is known about slots and rule sets belongs to maps of one id. */
+  readonly id: string;
+  /** The maps were there before, with workloads and rules in them. */
+  readonly adopted: boolean;
+  /** What the user should know about what was taken over. */
+  readonly notes: readonly string[];
   /** Milliseconds that the verifier took. */
   readonly loadMs: number;
   readonly workloads: MappedArray;
@@ -60,38 +80,41 @@ export class Engine implements Disposable {
   readonly denyRing: RingReader;
   readonly auditRing: RingReader;
   readonly #object: BpfObject;
+  readonly #pins: PinSet | undefined;
+  readonly #programs: PinnedPrograms | undefined;
+  readonly #folder: PinFolder | undefined;
+  readonly #links = new Map<string, Link>();
   readonly #stack: DisposableStack;
+  #out = false;
 
-  /** @throws KernelError when the kernel refuses a program; nothing stays behind then */
+  /** @throws KernelError when the kernel refuses a program; what an earlier agent left stays in force then, and nothing else */
   constructor(options: EngineOptions) {
     this.backend = options.backend;
-    this.hashKey = options.hashKey;
+    this.#folder = options.pins;
     using undo = new DisposableStack();
-    const object = undo.use(openObject(readFileSync(objectFile), 'picket'));
-    const wanted = new Set(programs[options.backend]);
-    using hooks = new KernelHooks();
-    for (const { name, section } of object.programs) {
-      const here = options.backend === 'lsm' && compat.includes(name) && hooks.has(section);
-      object.setAutoload(name, wanted.has(name) || here);
-    }
-    for (const iterator of ['picket_sweep', 'picket_own_root']) object.setAutoattach(iterator, false);
-    object.constants.set(
-      'picket_backend',
-      abi.backend[options.backend === 'lsm' ? 'BACKEND_LSM' : 'BACKEND_TRACEPOINT'],
-    );
-    object.constants.set('picket_hash_name', this.hashKey.name);
-    object.constants.set('picket_hash_path', this.hashKey.path);
-    object.constants.set('picket_cpus', possibleCpus());
-    object.setMaxEntries('picket_scratch', scratchPerCpu * possibleCpus());
-    object.setMaxEntries('picket_ring_deny', options.denyRingBytes);
-    object.setMaxEntries('picket_ring_audit', options.auditRingBytes);
+    const build = readFileSync(objectFile);
+    const object = undo.use(openObject(build, 'picket'));
+    chooseParts(object, options);
+    const digest = createHash('sha256').update(build).update(`${options.backend} ${possibleCpus()}`).digest('hex');
+    const found = options.pins && findPins(options.pins, object);
+    this.adopted = found !== undefined;
+    this.id = found?.record.id ?? randomUUID();
+    this.hashKey = found === undefined ? options.hashKey : readHashKey(found);
+    this.notes = found?.notes ?? [];
+    const same = found?.record.digest === digest;
+    if (found !== undefined) takeMaps(object, found);
+    if (found !== undefined && same) takePrograms(object, found.set.programs(digest));
+    else setConstants(object, options.backend, this.hashKey);
     this.loadMs = object.load();
     this.workloads = undo.use(new MappedArray(object.map('picket_workloads')));
     this.control = undo.use(new MappedArray(object.map('picket_control')));
     this.denyRing = undo.use(new RingReader(object.map('picket_ring_deny')));
     this.auditRing = undo.use(new RingReader(object.map('picket_ring_audit')));
-    object.attachAll();
     this.#object = object;
+    this.#pins = options.pins && (found?.set ?? options.pins.of(abi.ABI));
+    this.#programs = this.#pins?.programs(digest);
+    if (this.#pins !== undefined) this.#pin(this.#pins, digest, { same, fresh: found === undefined });
+    else this.#attachAll();
     this.#stack = undo.move();
   }
 
@@ -99,10 +122,19 @@ export class Engine implements Disposable {
     return this.#object.map(name);
   }
 
+  /** Folder of the pins; undefined: there are none. */
+  get pinPath(): string | undefined {
+    return this.#pins?.path;
+  }
+
+  /** Pins of other versions, whose programs are in force beside these. */
+  get others(): PinSet[] {
+    return this.#folder?.sets.filter(({ path }) => path !== this.#pins?.path) ?? [];
+  }
+
   /** Gives every task that is in a registered cgroup and has no record yet its record. */
   sweep(): void {
-    using link = this.#object.attach('picket_sweep');
-    link.iterate();
+    this.#object.iterate('picket_sweep');
   }
 
   /**
@@ -111,11 +143,10 @@ export class Engine implements Disposable {
    * itself; this is the difference.
    */
   ownRoot(): string {
-    using link = this.#object.attach('picket_own_root');
-    return link.iterate().toString('utf8') || '/';
+    return this.#object.iterate('picket_own_root').toString('utf8') || '/';
   }
 
-  /** Counters of the kernel side since it was loaded, by name without the prefix. */
+  /** Counters of the kernel side since its maps were made, by name without the prefix. */
   counters(): Record<string, number> {
     const map = this.#object.map('picket_counters');
     const sums: Record<string, number> = {};
@@ -136,7 +167,109 @@ export class Engine implements Disposable {
     return { deny: read(0), audit: read(1) };
   }
 
+  /** Takes the programs off their hooks and removes all pins, those of other versions too. Returns what was taken out. */
+  takeOut(): Removed[] {
+    const links = [...this.#links.values()];
+    const held: Removed = { path: '', links: [], programs: [], maps: [] };
+    for (const link of links) {
+      const { id, programId } = objectInfo(link.fd);
+      held.links.push(id);
+      held.programs.push(programId);
+    }
+    held.maps = this.#object.maps.map(({ name }) => objectInfo(this.map(name).fd).id);
+    const sets = [...this.others, ...(this.#pins === undefined ? [] : [this.#pins])];
+    const removed = sets.flatMap((set) => set.remove() ?? []);
+    this.#folder?.removeIfEmpty();
+    this.#out = true;
+    for (const link of links) link[Symbol.dispose]();
+    this.#links.clear();
+    return this.#pins === undefined ? [held] : removed;
+  }
+
+  /** Ends the use of the programs here. Pinned ones go on acting; all others leave the kernel. */
   [Symbol.dispose](): void {
+    if (this.#pins !== undefined && !this.#out) for (const link of this.#links.values()) link.keep();
+    this.#links.clear();
     this.#stack[Symbol.dispose]();
   }
+
+  #pin(pins: PinSet, digest: string, { same, fresh }: { same: boolean; fresh: boolean }): void {
+    using undo = new DisposableStack();
+    const programs = pins.programs(digest);
+    if (fresh) {
+      undo.defer(() => void pins.remove());
+      pins.make();
+      for (const name of contractMaps(this.#object)) pins.pinMap(name, this.map(name));
+    }
+    if (!same) {
+      undo.defer(() => programs.remove());
+      const constants = constantsOf(this.#object);
+      programs.make(constants === undefined ? undefined : this.map(constants));
+    }
+    this.#attachAll(same ? programs.names : []);
+    const { name, path } = this.hashKey;
+    const hashKey = { name: String(name), path: String(path) };
+    pins.writeRecord({ id: this.id, digest, hashKey, owner: ownerOf(process.pid) });
+    undo.move(); // from here on it stays
+    pins.removeOtherPrograms(digest);
+  }
+
+  #attachAll(attached: readonly string[] = []): void {
+    for (const { name, autoload, autoattach } of this.#object.programs)
+      if (autoload && autoattach && !attached.includes(name)) this.#attach(name);
+  }
+
+  #attach(program: string): void {
+    const link = this.#object.attach(program);
+    this.#links.set(program, link);
+    this.#programs?.pin(link);
+  }
+}
+
+/** Which programs this backend and this kernel take; sizes that depend on the machine. */
+function chooseParts(object: BpfObject, { backend, denyRingBytes, auditRingBytes }: EngineOptions): void {
+  const wanted = new Set(programs[backend]);
+  using hooks = new KernelHooks();
+  for (const { name, section } of object.programs) {
+    const here = backend === 'lsm' && compat.includes(name) && hooks.has(section);
+    object.setAutoload(name, wanted.has(name) || here);
+  }
+  for (const iterator of iterators) object.setAutoattach(iterator, false);
+  object.setMaxEntries('picket_scratch', scratchPerCpu * possibleCpus());
+  object.setMaxEntries('picket_ring_deny', denyRingBytes);
+  object.setMaxEntries('picket_ring_audit', auditRingBytes);
+}
+
+function setConstants({ constants }: BpfObject, backend: Backend, hashKey: HashKey): void {
+  constants.set('picket_backend', abi.backend[backend === 'lsm' ? 'BACKEND_LSM' : 'BACKEND_TRACEPOINT']);
+  constants.set('picket_hash_name', hashKey.name);
+  constants.set('picket_hash_path', hashKey.path);
+  constants.set('picket_cpus', possibleCpus());
+}
+
+function contractMaps(object: BpfObject): string[] {
+  return object.maps.map(({ name }) => name).filter((name) => !isConstants(name));
+}
+
+function constantsOf(object: BpfObject): string | undefined {
+  return object.maps.find(({ name }) => isConstants(name))?.name;
+}
+
+function takeMaps(object: BpfObject, { set }: FoundPins): void {
+  for (const name of contractMaps(object)) {
+    using map = set.openMap(name);
+    if (map !== undefined) object.reuseMap(name, map);
+  }
+}
+
+/** What is attached is not loaded again; what is not gets the same constants. */
+function takePrograms(object: BpfObject, programs: PinnedPrograms): void {
+  const name = constantsOf(object);
+  using constants = programs.openConstants();
+  if (name !== undefined && constants !== undefined) object.reuseMap(name, constants);
+  for (const program of programs.names) object.setAutoload(program, false);
+}
+
+function readHashKey({ record: { hashKey } }: FoundPins): HashKey {
+  return { name: BigInt(hashKey.name), path: BigInt(hashKey.path) };
 }

@@ -73,6 +73,7 @@ const declarations = {
   bpf_program__set_autoattach: ['libbpf', 'nothing', 'handle', 'flag'],
   bpf_program__attach: ['libbpf', 'handle', 'handle'],
   bpf_link__fd: ['libbpf', 'status', 'handle'],
+  bpf_link__disconnect: ['libbpf', 'nothing', 'handle'],
   bpf_iter_create: ['libbpf', 'status', 'i32'],
   bpf_link__destroy: ['libbpf', 'status', 'handle'],
 
@@ -83,6 +84,7 @@ const declarations = {
   bpf_map__value_size: ['libbpf', 'u32', 'handle'],
   bpf_map__max_entries: ['libbpf', 'u32', 'handle'],
   bpf_map__map_flags: ['libbpf', 'u32', 'handle'],
+  bpf_map__reuse_fd: ['libbpf', 'status', 'handle', 'i32'],
   bpf_map__set_max_entries: ['libbpf', 'status', 'handle', 'u32'],
   bpf_map__inner_map: ['libbpf', 'handle?', 'handle'],
   bpf_map__set_inner_map_fd: ['libbpf', 'status', 'handle', 'i32'],
@@ -97,6 +99,12 @@ const declarations = {
   bpf_map_delete_elem: ['libbpf', 'status', 'i32', 'bytes'],
   bpf_map_get_next_key: ['libbpf', 'status', 'i32', 'bytes?', 'bytes'],
 
+  bpf_obj_pin: ['libbpf', 'status', 'i32', 'text'],
+  bpf_obj_get: ['libbpf', 'status', 'text'],
+  bpf_obj_get_info_by_fd: ['libbpf', 'status', 'i32', 'bytes', 'bytes'],
+  bpf_prog_get_fd_by_id: ['libbpf', 'status', 'u32'],
+  bpf_map_get_fd_by_id: ['libbpf', 'status', 'u32'],
+  bpf_link_get_fd_by_id: ['libbpf', 'status', 'u32'],
   bpf_prog_load: ['libbpf', 'status', 'u32', 'text', 'text', 'bytes', 'size', 'bytes'],
   bpf_prog_test_run_opts: ['libbpf', 'status', 'i32', 'bytes'],
   bpf_raw_tracepoint_open: ['libbpf', 'status', 'text?', 'i32'],
@@ -110,6 +118,7 @@ const declarations = {
   vasprintf: ['libc', 'status', 'bytes', 'handle', 'handle'],
   free: ['libc', 'nothing', 'handle'],
   getpagesize: ['libc', 'status'],
+  pidfd_open: ['libc', 'status', 'i32', 'u32'],
 } as const satisfies Record<string, readonly ['libbpf' | 'libc', Kind, ...Kind[]]>;
 
 type Declarations = typeof declarations;

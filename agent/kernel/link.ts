@@ -1,8 +1,9 @@
 import { closeSync, readSync } from 'node:fs';
 import { KernelError } from './error.ts';
 import { call, type Handle } from './libbpf.ts';
+import { pin } from './pin.ts';
 
-/** A program's place on its hook. The program acts until the link is closed or its process ends. */
+/** A program's place on its hook. The program acts until the link is closed or its process ends, unless it is pinned. */
 export class Link implements Disposable {
   readonly program: string;
   #link: Handle | undefined;
@@ -14,6 +15,29 @@ export class Link implements Disposable {
 
   get open(): boolean {
     return this.#link !== undefined;
+  }
+
+  get fd(): number {
+    if (this.#link === undefined) throw new KernelError('closed', `program ${this.program} is detached already`);
+    return call('bpf_link__fd', `finding the link of program ${this.program}`, this.#link);
+  }
+
+  /** Gives the link a name in a BPF file system: it then outlives this process, if `keep` ends its use here. */
+  pin(path: string): void {
+    pin(this.fd, path);
+  }
+
+  /** Closes the link here without taking the program off its hook: a pin holds it. */
+  keep(): void {
+    const link = this.#link;
+    this.#link = undefined;
+    if (link === undefined) return;
+    const doing = `leaving program ${this.program} attached`;
+    const fd = call('bpf_link__fd', doing, link);
+    // Closing alone would do for most hooks; on a tracepoint of perf events libbpf would also switch the event off.
+    call('bpf_link__disconnect', doing, link);
+    call('bpf_link__destroy', doing, link);
+    closeSync(fd);
   }
 
   /** Of an iterator program: runs it once over everything and returns what it wrote. */

@@ -106,6 +106,12 @@ export class BpfObject implements Disposable {
     call('bpf_map__set_max_entries', `sizing map ${map}`, this.#mapHandle(map), maxEntries);
   }
 
+  /** Takes a map that is in the kernel already, of the same shape, in place of a new one. */
+  reuseMap(map: string, pinned: BpfMap): void {
+    this.#beforeLoad(`taking over map ${map}`);
+    call('bpf_map__reuse_fd', `taking over map ${map}`, this.#mapHandle(map), pinned.fd);
+  }
+
   /** Gives a map of maps the shape of its inner maps, where the object's source does not tell it. */
   setInnerMap(map: string, shape: BpfMap): void {
     this.#beforeLoad(`shaping map ${map}`);

@@ -1,6 +1,9 @@
 import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../kernel/engine.ts';
 import { KernelError } from '../kernel/error.ts';
+import type { PolicyOrigin, SavedPolicy, SavedRuleSet, SavedSettings, SavedState } from '../state/saved.ts';
+import { forgetful, type StateKeeper, type StateWriter } from '../state/state.ts';
 import { hostRecord } from '../workload/host.ts';
 import type { Workload, WorkloadRegistry } from '../workload/registry.ts';
 import { CompileError, compile } from './compile.ts';
@@ -9,7 +12,7 @@ import { type Diagnostic, diagnose, type Subject } from './diagnostic.ts';
 import { type EncodedRuleSet, encode, HashCollision } from './encode.ts';
 import { openRoot } from './links.ts';
 import { posturesOf } from './posture.ts';
-import type { PolicyReading } from './read.ts';
+import { type PolicyReading, parsePolicyObject } from './read.ts';
 import type { Policy } from './rule.ts';
 import type { RuleSet } from './ruleset.ts';
 import { appliesTo } from './select.ts';
@@ -38,6 +41,9 @@ interface Held {
   status: 'Applied' | 'Partial';
   generation: number;
   diagnostics: readonly Diagnostic[];
+  origin: PolicyOrigin;
+  /** As its author wrote it. */
+  object: unknown;
 }
 
 interface Plan {
@@ -63,14 +69,21 @@ export class Enforcement {
   readonly #hostName: string;
   #generation = 0;
   readonly #ruleSets = new Map<bigint, Plan>();
+  readonly #state: StateKeeper;
+  /** Rule sets whose names the disk need not know any more. */
+  readonly #forgotten: ReturnType<RuleSetTable['collect']> = [];
+  /** Settings as the configuration gives them. */
+  readonly #configured: Settings;
 
   constructor(
     engine: Engine,
     table: RuleSetTable,
     registry: WorkloadRegistry,
     settings: Settings,
-    hostName: string = hostname(),
+    { hostName = hostname(), state = forgetful }: { hostName?: string | undefined; state?: StateKeeper } = {},
   ) {
+    this.#state = state;
+    this.#configured = settings;
     this.#engine = engine;
     this.#table = table;
     this.#registry = registry;
@@ -107,13 +120,13 @@ export class Enforcement {
   }
 
   /** Takes policies over; the answer is given after the flip. A policy that cannot be had leaves its earlier version in force. */
-  apply(readings: readonly PolicyReading[]): PolicyResult[] {
+  apply(readings: readonly PolicyReading[], origin: PolicyOrigin = 'control'): PolicyResult[] {
     const accepted = readings.filter((reading) => reading.policy !== undefined);
     const failures = new Map<PolicyReading, Diagnostic[]>();
-    if (!this.#tryApply(accepted, failures) && accepted.length > 1) {
+    if (!this.#tryApply(accepted, failures, origin) && accepted.length > 1) {
       // One of them is to blame: one after the other, so that the others load.
       failures.clear();
-      for (const reading of accepted) this.#tryApply([reading], failures);
+      for (const reading of accepted) this.#tryApply([reading], failures, origin);
     }
     const results = readings.map((reading) => this.#resultOf(reading, failures.get(reading)));
     for (const result of results) {
@@ -142,9 +155,75 @@ export class Enforcement {
     return [...removed.values()].map(({ kind, namespace, name }) => ({ kind, namespace, name }));
   }
 
+  /**
+   * Takes over the folder's policies: those that came from it before and have no file any more are deleted. As long as it
+   * holds something that cannot be read, nobody knows what that was meant to be, and nothing is deleted.
+   */
+  applyFolder(readings: readonly PolicyReading[]): PolicyResult[] {
+    const results = this.apply(readings, 'folder');
+    if (results.some(({ name }) => name === '')) return results;
+    const there = new Set(results.map((result) => keyOf(result)));
+    const next = new Map([...this.#policies].filter(([key, { origin }]) => origin !== 'folder' || there.has(key)));
+    if (next.size < this.#policies.size) this.#change(next, this.#settings);
+    return results;
+  }
+
+  /**
+   * Goes on where an earlier agent ended: its policies and settings are in force on every workload of the registry when
+   * this returns. A workload that is under the very same rules is not touched.
+   *
+   * @returns what cannot be had as it was
+   */
+  restore({ policies, settings, generation }: Pick<SavedState, 'policies' | 'settings' | 'generation'>): Diagnostic[] {
+    const problems: Diagnostic[] = [];
+    this.#generation = Math.max(generation, ...this.#registry.all.map((workload) => workload.generation));
+    this.#settings = restoreSettings(this.#configured, settings);
+    for (const { object, origin, generation: since } of policies) {
+      const { policy, status, diagnostics } = parsePolicyObject(object);
+      if (policy === undefined) problems.push(...diagnostics);
+      else
+        this.#policies.set(keyOf(policy), {
+          ...{ policy, origin, object, diagnostics, generation: since },
+          status: status === 'Partial' ? 'Partial' : 'Applied',
+        });
+    }
+    const workloads = this.#workloads(
+      [...this.#policies.values()].map((held) => held.policy),
+      this.#settings,
+    );
+    const plans = workloads.flatMap((workload) => {
+      try {
+        const { plan, problems: found } = this.#planTolerant(workload);
+        problems.push(...found);
+        if (!this.#table.isInForce(workload.slot, plan.encoded)) return [plan];
+        this.#ruleSets.set(workload.id, plan);
+      } catch (error) {
+        problems.push(...loadFailures({}, error));
+      }
+      return [];
+    });
+    try {
+      this.#install(plans);
+    } catch (error) {
+      problems.push(...loadFailures({}, error)); // the rules that the workloads have stay
+    }
+    this.#connectHost(workloads);
+    return problems;
+  }
+
+  /** Everything that has to be on the disk. */
+  save(writer: StateWriter): void {
+    for (const held of this.#policies.values()) writer.putPolicy(toSaved(held));
+    for (const ruleSet of this.#table.saved) writer.putRuleSet(ruleSet);
+    for (const workload of this.#registry.all) writer.putWorkload(this.#registry.toSaved(workload));
+    writer.setGeneration(this.#generation);
+    writer.setSettings({ configured: this.#configured, changed: this.#settings });
+  }
+
   /** Changes settings and judges by them from the answer on. */
   changeSettings(settings: Settings): void {
     this.#change(this.#policies, settings);
+    this.#state.write((writer) => writer.setSettings({ configured: this.#configured, changed: settings }));
   }
 
   /** Puts a prepared workload under its rules. Returns the diagnostics of what covers it. */
@@ -161,14 +240,26 @@ export class Enforcement {
       this.#ruleSets.delete(workload.id);
       this.#registry.remove(workload);
     }
-    this.#table.collect(); // once for all: it waits for the kernel
+    for (const slot of this.#registry.removeUnknown()) this.#table.clear(slot);
+    this.#collect(); // once for all: it waits for the kernel
+    if (workloads.length === 0 && this.#forgotten.length === 0) return;
+    this.#state.write((writer) => {
+      for (const { record } of workloads) writer.deleteWorkload(record.containerId);
+      this.#forget(writer);
+    }, 'boot');
   }
 
-  #tryApply(readings: readonly PolicyReading[], failures: Map<PolicyReading, Diagnostic[]>): boolean {
+  #tryApply(
+    readings: readonly PolicyReading[],
+    failures: Map<PolicyReading, Diagnostic[]>,
+    origin: PolicyOrigin,
+  ): boolean {
     const next = new Map(this.#policies);
-    for (const { policy, status, diagnostics } of readings)
+    for (const { policy, status, diagnostics, object } of readings)
       if (policy !== undefined)
         next.set(keyOf(policy), {
+          origin,
+          object,
           policy,
           status: status === 'Partial' ? 'Partial' : 'Applied',
           generation: this.#generation + 1,
@@ -185,14 +276,22 @@ export class Enforcement {
 
   #change(policies: Map<string, Held>, settings: Settings): void {
     const list = [...policies.values()].map((held) => held.policy);
-    const workloads = [...this.#registry.all];
-    if (list.some((policy) => policy.kind === 'KubeArmorHostPolicy'))
-      workloads.push(this.#registry.prepareHost(hostRecord(this.#hostName, settings.nodeLabels)));
+    const workloads = this.#workloads(list, settings);
     const plans = workloads.map((workload) => this.#plan(workload, list, settings));
-    this.#install(plans);
+    const before = this.#policies;
+    this.#install(plans, (writer) => {
+      for (const [key, held] of policies) if (before.get(key) !== held) writer.putPolicy(toSaved(held));
+      for (const [key, { policy }] of before) if (!policies.has(key)) writer.deletePolicy(policy);
+    });
     this.#policies = policies;
     this.#settings = settings;
     this.#connectHost(workloads);
+  }
+
+  /** All workloads, and the node where a host policy is among them. */
+  #workloads(policies: readonly Policy[], settings: Settings): Workload[] {
+    if (!policies.some((policy) => policy.kind === 'KubeArmorHostPolicy')) return this.#registry.all;
+    return [...this.#registry.all, this.#registry.prepareHost(hostRecord(this.#hostName, settings.nodeLabels))];
   }
 
   /** The node is judged from its first host policy to its last. */
@@ -206,7 +305,7 @@ export class Enforcement {
     this.#table.clear(host.slot);
     this.#ruleSets.delete(host.id);
     this.#registry.removeHost();
-    this.#table.collect();
+    this.#collect();
   }
 
   #plan(workload: Workload, policies: readonly Policy[], settings: Settings): Plan {
@@ -254,24 +353,47 @@ export class Enforcement {
     }
   }
 
-  #install(plans: readonly Plan[]): void {
+  /** `save`: what else goes to the disk with the rules. */
+  #install(plans: readonly Plan[], save?: (writer: StateWriter) => void): void {
     const generation = this.#generation + 1;
     const changed = plans.filter(
       (plan) => this.#ruleSets.get(plan.workload.id)?.encoded.digest !== plan.encoded.digest,
     );
+    const added: SavedRuleSet[] = [];
     try {
-      for (const plan of changed) this.#table.install(plan.encoded, generation);
+      for (const { ruleSet, encoded } of changed) {
+        const saved = this.#table.install(ruleSet, encoded, generation);
+        if (saved !== undefined) added.push(saved);
+      }
     } catch (error) {
-      this.#table.collect();
+      this.#collect();
       throw error;
     }
+    // Before the flip: a verdict that is given from then on can be named, whatever happens to this process.
+    this.#state.write(
+      (writer) => {
+        for (const ruleSet of added) writer.putRuleSet(ruleSet);
+        this.#forget(writer);
+        writer.setGeneration(generation);
+        save?.(writer);
+      },
+      save === undefined ? 'boot' : 'always',
+    );
     this.#generation = generation;
     for (const plan of changed) {
-      this.#table.flip(plan.workload.slot, plan.ruleSet, plan.encoded, generation);
+      this.#table.flip(plan.workload.slot, plan.encoded, generation);
       plan.workload.generation = generation;
       this.#ruleSets.set(plan.workload.id, plan);
     }
-    this.#table.collect();
+    this.#collect();
+  }
+
+  #collect(): void {
+    this.#forgotten.push(...this.#table.collect());
+  }
+
+  #forget(writer: StateWriter): void {
+    for (const ruleSet of this.#forgotten.splice(0)) writer.deleteRuleSet(ruleSet);
   }
 
   #resultOf(reading: PolicyReading, failed: Diagnostic[] | undefined): PolicyResult {
@@ -325,6 +447,20 @@ function matches(policy: Identity, wanted: Partial<Identity>): boolean {
     (wanted.namespace === undefined || wanted.namespace === policy.namespace) &&
     wanted.name === policy.name
   );
+}
+
+function toSaved({ policy: { kind, namespace, name }, origin, generation, object }: Held): SavedPolicy {
+  return { kind, namespace, name, origin, generation, object };
+}
+
+/** A setting that was changed while an agent ran stays changed, unless the configuration has changed it since. */
+function restoreSettings(configured: Settings, saved: SavedSettings | undefined): Settings {
+  if (saved === undefined) return configured;
+  const kept = Object.entries(saved.changed).filter(([name]) => {
+    const [before, now] = [saved.configured, configured].map((settings) => (settings as Record<string, unknown>)[name]);
+    return isDeepStrictEqual(before, now);
+  });
+  return { ...configured, ...Object.fromEntries(kept) };
 }
 
 function loadFailures(subject: Subject, error: unknown): Diagnostic[] {

@@ -22,6 +22,8 @@ export interface PolicyReading {
   status: 'Accepted' | 'Partial' | 'Invalid' | 'Unsupported';
   diagnostics: Diagnostic[];
   start?: Position;
+  /** What was read, as its author wrote it. */
+  object?: unknown;
 }
 
 /** Reads all policies of a YAML (or JSON) text; each document stands by itself, a bad one does not stop the others. */
@@ -73,7 +75,8 @@ function readObject(written: unknown, locate: Locate): PolicyReading {
     refuseUncovered(policy, report);
   }
   if (!policy || report.refused) return { subject, status: 'Invalid', diagnostics: report.diagnostics };
-  return { subject, policy, status: report.partial ? 'Partial' : 'Accepted', diagnostics: report.diagnostics };
+  const status = report.partial ? 'Partial' : 'Accepted';
+  return { subject, policy, status, diagnostics: report.diagnostics, object: written };
 }
 
 /** Checks the object against the schema of its kind, leaving out what the language allows to be left out. */

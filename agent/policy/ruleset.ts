@@ -44,6 +44,9 @@ export interface RuleSet {
   diagnostics: readonly Diagnostic[];
 }
 
+/** As much of a rule set as names its verdicts. */
+export type RuleNames = Pick<RuleSet, 'rules' | 'entries'>;
+
 export function ruleInfo(rule: Rule): RuleInfo {
   const { category, policy, where, action, severity, tags, message } = rule;
   const { kind, namespace, name, uid } = policy;

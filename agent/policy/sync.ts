@@ -1,35 +1,30 @@
-import { ruleKey, rule as ruleLayout, workload as workloadLayout } from '../abi.gen.ts';
+import { limits, ruleKey, rule as ruleLayout, set as setLayout, workload as workloadLayout } from '../abi.gen.ts';
 import type { Engine } from '../kernel/engine.ts';
 import { createMap, mapTypes } from '../kernel/map.ts';
+import type { SavedRuleSet } from '../state/saved.ts';
 import { type EncodedRuleSet, setGeneration } from './encode.ts';
-import type { RuleSet } from './ruleset.ts';
+import { lateEntries } from './lookup.ts';
+import type { RuleNames, RuleSet } from './ruleset.ts';
 
 /** A rule set in the kernel. */
 interface Installed {
   index: number;
+  /** Of an earlier agent's set that nothing is known of: one that no set has. */
   digest: string;
+  /** Generation under which it was loaded. */
+  since: number;
+  names: RuleNames | undefined;
   /** Workloads under it. */
   users: number;
-}
-
-/** A rule set under one generation, by which verdicts are named. */
-interface Named {
-  ruleSet: RuleSet;
-  /** Workloads under this very generation of it. */
-  users: number;
-  /** When it is forgotten, in milliseconds of `performance.now()`. */
+  /** When its names are forgotten, in milliseconds of `performance.now()`; it left the kernel a minute before. */
   until: number;
 }
 
-interface InForce {
-  set: Installed;
-  named: Named;
-}
-
-/** How long a rule set that went out of force is kept for alerts that are still on their way. */
+/** How long the names of a rule set that went out of force are kept for alerts that are still on their way. */
 const keepNamesMs = 60_000;
 
 const u32 = (value: number): Uint8Array => new Uint8Array(new Uint32Array([value]).buffer);
+const { set: setField, id: idField } = workloadLayout.fields;
 
 /**
  * The rule sets in the kernel. A set is loaded beside those in force, under an index of its own; a workload changes to
@@ -42,8 +37,9 @@ export class RuleSetTable {
   readonly #free: number[] = [];
   #next = 1; // 0 means: no rule set
   /** By slot of the workload. */
-  readonly #current = new Map<number, InForce>();
-  readonly #named = new Map<string, Named>();
+  readonly #current = new Map<number, Installed>();
+  /** By index: the set that has it now, and those that had it before and can still be named. */
+  readonly #named = new Map<number, Installed[]>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -53,13 +49,55 @@ export class RuleSetTable {
     return this.#sets.size;
   }
 
+  /** What has to be on the disk about each set, so that the next agent can name its verdicts. */
+  get saved(): SavedRuleSet[] {
+    return [...this.#named.values()].flat().flatMap((set) => this.#toSaved(set) ?? []);
+  }
+
   /**
-   * Loads the rules without putting them in force; a second call with equal rules finds them there.
+   * Takes over the sets that an earlier agent left in the kernel: those that the disk knows, with their names, and those
+   * that it does not know as long as a workload is under them.
+   */
+  adopt(saved: readonly SavedRuleSet[]): void {
+    const slots = new Map<number, number>();
+    for (let slot = 1; slot < limits.MAX_WORKLOADS; slot++) {
+      const index = Number(BigInt.asUintN(32, this.#engine.workloads.load(slot, setField.offset)));
+      if (index !== 0 && this.#engine.workloads.load(slot, idField.offset) !== 0n) slots.set(slot, index);
+    }
+    const used = new Set(slots.values());
+    const sets = new Map<number, Installed>();
+    for (let index = 1; index < limits.MAX_SETS; index++) {
+      const since = this.#generationOf(index);
+      const known = saved.find((set) => set.index === index && set.since === since);
+      if (since !== undefined && (known !== undefined || used.has(index))) {
+        const digest = known?.digest ?? `unknown ${index}`;
+        const set = { index, digest, since, names: known?.names, users: 0, until: Number.POSITIVE_INFINITY };
+        sets.set(index, set);
+        this.#sets.set(digest, set);
+        this.#remember(set);
+        this.#next = index + 1;
+      } else if (since !== undefined) this.#engine.map('picket_rules').delete(u32(index)); // loaded, never put in force
+    }
+    for (let index = 1; index < this.#next; index++) if (!sets.has(index)) this.#free.push(index);
+    const until = performance.now() + keepNamesMs;
+    for (const { index, since, digest, names } of saved)
+      if (sets.get(index)?.since !== since) this.#remember({ index, digest, since, names, users: 0, until });
+    for (const [slot, index] of slots) {
+      const set = sets.get(index);
+      if (set === undefined) continue;
+      set.users++;
+      this.#current.set(slot, set);
+    }
+  }
+
+  /**
+   * Loads the rules without putting them in force; when equal rules are there already, nothing is done.
    *
+   * @returns what is new and has to be on the disk before it is put in force
    * @throws KernelError when the kernel has no room; what was in force stays
    */
-  install(encoded: EncodedRuleSet, generation: number): void {
-    if (this.#sets.has(encoded.digest)) return;
+  install(ruleSet: RuleSet, encoded: EncodedRuleSet, generation: number): SavedRuleSet | undefined {
+    if (this.#sets.has(encoded.digest)) return undefined;
     const index = this.#free.pop() ?? this.#next++;
     try {
       const flags = 0; // as in bpf/maps.h: the kernel compares
@@ -78,26 +116,30 @@ export class RuleSetTable {
       this.#free.push(index);
       throw error;
     }
-    this.#sets.set(encoded.digest, { index, digest: encoded.digest, users: 0 });
+    const { digest } = encoded;
+    const set = { index, digest, since: generation, names: ruleSet, users: 0, until: Number.POSITIVE_INFINITY };
+    this.#sets.set(digest, set);
+    this.#remember(set);
+    return this.#toSaved(set);
   }
 
   /**
-   * Puts an installed rule set in force on the workload in `slot`: `ruleSet`, encoded as `encoded`. From the next access on
+   * Puts an installed rule set in force on the workload in `slot`: what was encoded as `encoded`. From the next access on
    * it is judged by it.
    */
-  flip(slot: number, ruleSet: RuleSet, encoded: EncodedRuleSet, generation: number): void {
+  flip(slot: number, encoded: EncodedRuleSet, generation: number): void {
     const set = this.#sets.get(encoded.digest);
     if (set === undefined) throw new Error('a rule set is put in force before it is installed');
     const before = this.#current.get(slot);
-    const key = `${set.index}:${generation}`;
-    const named = this.#named.get(key) ?? { ruleSet, users: 0, until: Number.POSITIVE_INFINITY };
-    this.#named.set(key, named);
-    named.users++;
     set.users++;
-    this.#current.set(slot, { set, named });
-    const { offset } = workloadLayout.fields.set;
-    this.#engine.workloads.store(slot, offset, (BigInt(generation) << 32n) | BigInt(set.index));
-    if (before !== undefined) leave(before);
+    this.#current.set(slot, set);
+    this.#engine.workloads.store(slot, setField.offset, (BigInt(generation) << 32n) | BigInt(set.index));
+    if (before !== undefined) before.users--;
+  }
+
+  /** Whether the rules are those in force on the workload in `slot`. */
+  isInForce(slot: number, encoded: EncodedRuleSet): boolean {
+    return this.#current.get(slot)?.digest === encoded.digest;
   }
 
   /** The workload in `slot` is gone. */
@@ -105,11 +147,16 @@ export class RuleSetTable {
     const before = this.#current.get(slot);
     if (before === undefined) return;
     this.#current.delete(slot);
-    leave(before);
+    before.users--;
   }
 
-  /** Removes the rule sets that nobody is under. Waits until no program reads them any more (tens of milliseconds). */
-  collect(): void {
+  /**
+   * Removes the rule sets that nobody is under. Waits until no program reads them any more (tens of milliseconds).
+   *
+   * @returns sets whose names are forgotten: the disk need not know them any more
+   */
+  collect(): Pick<SavedRuleSet, 'engine' | 'index' | 'since'>[] {
+    const now = performance.now();
     const unused = [...this.#sets.values()].filter((set) => set.users === 0);
     if (unused.length > 0) {
       const rules = this.#engine.map('picket_rules');
@@ -123,23 +170,48 @@ export class RuleSetTable {
         flags: 0,
       });
       rules.updateInner(u32(0), barrier);
-      for (const { index, digest } of unused) {
-        rules.delete(u32(index));
-        this.#sets.delete(digest);
-        this.#free.push(index);
+      for (const set of unused) {
+        rules.delete(u32(set.index));
+        this.#sets.delete(set.digest);
+        this.#free.push(set.index);
+        set.until = now + keepNamesMs;
       }
     }
-    const now = performance.now();
-    for (const [key, named] of this.#named) if (named.until < now) this.#named.delete(key);
+    const forgotten: Installed[] = [];
+    for (const [index, sets] of this.#named) {
+      const kept = sets.filter(({ until }) => until >= now);
+      forgotten.push(...sets.filter(({ until }) => until < now));
+      if (kept.length === 0) this.#named.delete(index);
+      else if (kept.length < sets.length) this.#named.set(index, kept);
+    }
+    return forgotten.map(({ index, since }) => ({ engine: this.#engine.id, index, since }));
   }
 
-  /** The rule set that gave a verdict; undefined: it went out of force more than a minute ago. */
-  find(set: number, generation: number): RuleSet | undefined {
-    return this.#named.get(`${set}:${generation}`)?.ruleSet;
+  /** What names the verdict of a rule set; undefined: it left the kernel more than a minute ago. */
+  find(index: number, generation: number): RuleNames | undefined {
+    // A set keeps its index for some generations; the newest that is not newer than the verdict gave it.
+    return this.#named.get(index)?.findLast(({ since }) => since <= generation)?.names;
   }
-}
 
-function leave({ set, named }: InForce): void {
-  set.users--;
-  if (--named.users === 0) named.until = performance.now() + keepNamesMs;
+  #remember(set: Installed): void {
+    const sets = [...(this.#named.get(set.index) ?? []), set].sort((a, b) => a.since - b.since);
+    this.#named.set(set.index, sets);
+  }
+
+  /** Generation under which the set at `index` was loaded; undefined: none is there. */
+  #generationOf(index: number): number | undefined {
+    if (this.#engine.map('picket_rules').lookup(u32(index)) === undefined) return undefined;
+    const head = this.#engine.map('picket_sets').lookup(u32(index));
+    return head && new DataView(head.buffer).getUint32(setLayout.fields.generation.offset, true);
+  }
+
+  #toSaved({ index, since, digest, names }: Installed): SavedRuleSet | undefined {
+    if (names === undefined) return undefined;
+    const rules = names.rules.map((rule) => ({ ...rule, tags: [...rule.tags] }));
+    const entries = lateEntries(names).map((entry) => ({
+      ...{ ...entry, path: entry.path ?? '' },
+      ...{ exact: [...entry.exact], near: [...entry.near], deep: [...entry.deep] },
+    }));
+    return { engine: this.#engine.id, index, since, digest, names: { rules, entries } };
+  }
 }

@@ -2,7 +2,9 @@ import { readlinkSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
 import { AgentError } from '../error.ts';
 import type { Engine } from '../kernel/engine.ts';
+import type { SavedWorkload } from '../state/saved.ts';
 import { cgroupExists, readCgroupTree } from './cgroup.ts';
+import { hostRecord } from './host.ts';
 import { readUserMap, type UserMap } from './users.ts';
 import type { WorkloadRecord } from './workload.ts';
 
@@ -43,8 +45,10 @@ export class WorkloadRegistry {
   readonly #byId = new Map<bigint, Workload>();
   readonly #removed = new Map<bigint, { workload: Workload; until: number }>();
   readonly #free: number[] = [];
+  /** Slots of workloads that an earlier agent registered and nothing is known of, with their ids. */
+  readonly #unknown = new Map<number, bigint>();
   #nextSlot = 1;
-  #nextId = 1n;
+  #lastId = 0n;
   #host: Workload | undefined;
 
   constructor(engine: Engine) {
@@ -86,6 +90,66 @@ export class WorkloadRegistry {
     this.#engine.sweep();
   }
 
+  /** Workloads that an earlier agent registered and nothing is known of but that they are under rules. */
+  get unknown(): number {
+    return this.#unknown.size;
+  }
+
+  /** What has to be on the disk about a workload, so that the next agent knows it again. */
+  toSaved({ id, slot, record }: Workload): SavedWorkload {
+    return { engine: this.#engine.id, id, slot, record };
+  }
+
+  /**
+   * Takes over the workloads that an earlier agent left in the kernel, under the rules that they have. Those that the disk
+   * does not know stay under theirs as long as they live, or until somebody registers them anew.
+   *
+   * @returns those whose cgroup is gone: they are to be uncovered; and those that live and have no place in these maps
+   */
+  adopt(saved: readonly SavedWorkload[]): { ended: Workload[]; homeless: WorkloadRecord[] } {
+    const { workloads, id: engine } = this.#engine;
+    const result: ReturnType<WorkloadRegistry['adopt']> = { ended: [], homeless: [] };
+    const host = this.#engine.control.load(0, controlFields.host_workload.offset);
+    const bySlot = new Map(saved.filter((each) => each.engine === engine).map((each) => [each.slot, each]));
+    for (let slot = 1; slot < abi.limits.MAX_WORKLOADS; slot++) {
+      const id = workloads.load(slot, fields.id.offset);
+      if (id === 0n) continue;
+      const known = bySlot.get(slot);
+      for (let free = this.#nextSlot; free < slot; free++) this.#free.push(free);
+      this.#nextSlot = slot + 1;
+      if (id === host) {
+        this.#host = this.#known(slot, id, hostRecord('', {}));
+        this.#byId.set(id, this.#host);
+        continue;
+      }
+      if (known?.id !== id) {
+        this.#unknown.set(slot, id);
+        continue;
+      }
+      const workload = this.#known(slot, id, known.record);
+      this.#byContainer.set(known.record.containerId, workload);
+      this.#byId.set(id, workload);
+      if (!this.#isSame(workload)) result.ended.push(workload);
+    }
+    for (const { record } of saved)
+      if (!this.#byContainer.has(record.containerId) && cgroupExists(record.cgroup)) result.homeless.push(record);
+    return result;
+  }
+
+  /** Empties the slots of unknown workloads that have no cgroup any more, and returns them. */
+  removeUnknown(): number[] {
+    if (this.#unknown.size === 0) return [];
+    const alive = new Set<bigint>();
+    for (const [, value] of this.#engine.map('picket_cgroups').entries())
+      alive.add(new DataView(value.buffer, value.byteOffset).getBigUint64(0, true));
+    const ended = [...this.#unknown].filter(([, id]) => !alive.has(id));
+    for (const [slot] of ended) {
+      this.#unknown.delete(slot);
+      this.#empty(slot);
+    }
+    return ended.map(([slot]) => slot);
+  }
+
   /** The workload that an event is about, also when it ended less than a minute ago. */
   find(id: bigint): Workload | undefined {
     return this.#byId.get(id) ?? this.#removed.get(id)?.workload;
@@ -111,7 +175,17 @@ export class WorkloadRegistry {
       known.record = record;
       return known;
     }
-    const { pids } = readCgroupTree(record.cgroup);
+    const { ids, pids } = readCgroupTree(record.cgroup);
+    const unknown = this.#ofCgroup(ids[0]);
+    for (const [slot, id] of this.#unknown)
+      if (id === unknown) {
+        // It is the one that an earlier agent left: it stays under its rules until it is put under those of today.
+        this.#unknown.delete(slot);
+        const workload = this.#known(slot, id, record);
+        this.#byContainer.set(record.containerId, workload);
+        this.#byId.set(id, workload);
+        return workload;
+      }
     const rootPid = pids.find((pid) => mountNamespace(pid) !== undefined);
     const namespace = rootPid === undefined ? undefined : mountNamespace(rootPid);
     const hostMounts =
@@ -133,7 +207,7 @@ export class WorkloadRegistry {
       this.#nextSlot--;
       throw new AgentError('workload', `the table of workloads is full (${abi.limits.MAX_WORKLOADS})`);
     }
-    const workload: Workload = { id: this.#nextId++, slot, record, ...found, generation: 0 };
+    const workload: Workload = { id: this.#newId(), slot, record, ...found, generation: 0 };
     const { buffer, byteOffset } = this.#engine.workloads.element(slot);
     const element = Buffer.from(buffer, byteOffset, abi.workload.size);
     element.fill(0);
@@ -146,8 +220,13 @@ export class WorkloadRegistry {
     return workload;
   }
 
-  /** Leads the tasks of the workload's cgroups to it: those to come, and those that are there. */
-  connect(workload: Workload): void {
+  /** Leads the tasks of the workloads' cgroups to them: those to come, and those that are there. */
+  connect(...workloads: Workload[]): void {
+    for (const workload of workloads) this.#lead(workload);
+    this.#engine.sweep();
+  }
+
+  #lead(workload: Workload): void {
     const cgroups = this.#engine.map('picket_cgroups');
     const known = new Set<bigint>();
     // A cgroup that is made below one that the kernel knows inherits the workload; below one not yet known it does not: look
@@ -161,7 +240,6 @@ export class WorkloadRegistry {
         more = true;
       }
     }
-    this.#engine.sweep();
   }
 
   /** Processes in the workload's cgroups. */
@@ -198,9 +276,50 @@ export class WorkloadRegistry {
   #drop(workload: Workload): void {
     this.#byId.delete(workload.id);
     this.#removed.set(workload.id, { workload, until: performance.now() + keepRemovedMs });
-    this.#engine.workloads.store(workload.slot, fields.id.offset, 0n);
-    this.#engine.workloads.store(workload.slot, fields.set.offset, 0n);
-    this.#free.push(workload.slot);
+    this.#empty(workload.slot);
+  }
+
+  #empty(slot: number): void {
+    this.#engine.workloads.store(slot, fields.id.offset, 0n);
+    this.#engine.workloads.store(slot, fields.set.offset, 0n);
+    this.#free.push(slot);
+  }
+
+  /** The time since boot, in nanoseconds: what an earlier agent gave is not given again, whatever is known of it. */
+  #newId(): bigint {
+    const now = process.hrtime.bigint();
+    this.#lastId = now > this.#lastId ? now : this.#lastId + 1n;
+    return this.#lastId;
+  }
+
+  /** The workload that the kernel side has for a cgroup. */
+  #ofCgroup(id: bigint | undefined): bigint | undefined {
+    const value = id === undefined ? undefined : this.#engine.map('picket_cgroups').lookup(cgroupKey(id));
+    return value && new DataView(value.buffer, value.byteOffset).getBigUint64(0, true);
+  }
+
+  /** Whether the workload's cgroup is the one that was registered, not another of the same name. */
+  #isSame({ id, record }: Workload): boolean {
+    if (!cgroupExists(record.cgroup)) return false;
+    const found = this.#ofCgroup(readCgroupTree(record.cgroup).ids[0]);
+    return found === undefined || found === id; // undefined: the agent was ended before it connected the cgroup
+  }
+
+  /** A workload of an earlier agent; the kernel side knows whether its first program has run. */
+  #known(slot: number, id: bigint, record: WorkloadRecord): Workload {
+    const { workloads } = this.#engine;
+    const [low, namespace] = [
+      workloads.load(slot, fields.flags.offset),
+      Number(workloads.load(slot, fields.flags.offset) >> 32n),
+    ];
+    const hostMounts = (Number(low & 0xffff_ffffn) & abi.workloadFlags.WORKLOAD_HOST_MOUNTS) !== 0;
+    const hasStarted = (Number(low & 0xffff_ffffn) & abi.workloadFlags.WORKLOAD_STARTED) !== 0;
+    const generation = Number(workloads.load(slot, fields.set.offset) >> 32n);
+    const workload: Workload = { id, slot, record, rootPid: undefined, hostMounts, users: [], generation };
+    if (hasStarted && !hostMounts)
+      workload.rootPid = this.pids(workload).find((pid) => mountNamespace(pid) === namespace);
+    if (workload.rootPid !== undefined) workload.users = readUserMap(workload.rootPid);
+    return workload;
   }
 
   /** Workloads whose cgroup is gone. To be called now and then. */

@@ -4,6 +4,8 @@ import { readStart } from '../event/proc.ts';
 import type { ProcessTable } from '../event/processes.ts';
 import { type Diagnostic, formatDiagnostic } from '../policy/diagnostic.ts';
 import type { Enforcement } from '../policy/enforcement.ts';
+import type { SavedWorkload } from '../state/saved.ts';
+import type { StateKeeper } from '../state/state.ts';
 import type { Workload, WorkloadRegistry } from './registry.ts';
 import type { ChangeResult, WorkloadChange } from './source.ts';
 import { readUserMap } from './users.ts';
@@ -14,13 +16,41 @@ export class Workloads {
   readonly #registry: WorkloadRegistry;
   readonly #enforcement: Enforcement;
   readonly #processes: ProcessTable;
+  readonly #state: StateKeeper;
   readonly #log: Logger;
 
-  constructor(registry: WorkloadRegistry, enforcement: Enforcement, processes: ProcessTable, log: Logger) {
+  constructor(
+    registry: WorkloadRegistry,
+    enforcement: Enforcement,
+    processes: ProcessTable,
+    state: StateKeeper,
+    log: Logger,
+  ) {
+    this.#state = state;
     this.#registry = registry;
     this.#enforcement = enforcement;
     this.#processes = processes;
     this.#log = log;
+  }
+
+  /**
+   * Goes on with the workloads that an earlier agent registered: those that are in the kernel stay under their rules, which
+   * `restore` brings up to date; those that are not (another version of the maps, or no pins) are registered anew.
+   */
+  adopt(saved: readonly SavedWorkload[], restore: () => void): void {
+    const { ended, homeless } = this.#registry.adopt(saved);
+    this.#enforcement.uncover(ended);
+    restore();
+    for (const record of homeless) {
+      try {
+        this.#put(record);
+      } catch (err) {
+        this.#log.error({ err, container: record.containerId }, 'a workload of before could not be registered again');
+      }
+    }
+    const known = this.#registry.all;
+    this.#registry.connect(...known); // cgroups and tasks that an agent was ended in the middle of
+    for (const workload of known) this.#adopt(workload);
   }
 
   /** Takes one change over; its rules are in force when this returns. @throws AgentError `workload`, KernelError */
@@ -57,6 +87,8 @@ export class Workloads {
     let diagnostics: Diagnostic[];
     try {
       diagnostics = this.#enforcement.cover(workload);
+      // Before it is connected: a workload that is in the kernel is known to the next agent.
+      this.#state.write((writer) => writer.putWorkload(this.#registry.toSaved(workload)), 'boot');
       this.#registry.connect(workload);
     } catch (error) {
       if (before === undefined) this.#enforcement.uncover([workload]);

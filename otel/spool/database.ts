@@ -1,113 +1,17 @@
-import { closeSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { StateError, type StateErrorCode } from '../errors.ts';
+import type { FileFormat } from '../state-file.ts';
 
-/** Format of the file. A file of another number is moved aside like a corrupt one. */
-const FORMAT = 1;
-
-const TABLE = `CREATE TABLE entry (
+/** The database file of a spool. */
+export const spoolFormat: FileFormat = {
+  noun: 'spool',
+  number: 1,
+  tables: `CREATE TABLE entry (
   position INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice
   class TEXT NOT NULL,
   records INTEGER NOT NULL,
   at INTEGER NOT NULL,                        -- Unix milliseconds of the append
   logs BLOB,
   traces BLOB
-) STRICT`;
-
-/** Opens the database file of a spool; a file that is none is moved aside first. @throws StateError */
-export function openDatabase(path: string): { database: DatabaseSync; setAside: string | undefined } {
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const database = tryOpen(path);
-    if (database !== undefined) return { database, setAside: undefined };
-    const setAside = moveAside(path);
-    const fresh = tryOpen(path);
-    if (fresh === undefined) throw new Error('a new file is no sound database either');
-    return { database: fresh, setAside };
-  } catch (cause) {
-    throw stateError('open', path, cause);
-  }
-}
-
-/** Undefined when the file is no sound spool. */
-function tryOpen(path: string): DatabaseSync | undefined {
-  makePrivate(path);
-  const database = new DatabaseSync(path, { timeout: 0 });
-  try {
-    // Exclusive, and said before anything else: then a second process is refused, and WAL needs no shared memory.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-    database.exec('BEGIN IMMEDIATE');
-    const format = database.prepare('PRAGMA user_version').get()?.user_version;
-    const tables = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n;
-    if (format === 0 && tables === 0) database.exec(`${TABLE}; PRAGMA user_version = ${FORMAT}`);
-    else if (format !== FORMAT) throw new CorruptFile();
-    database.exec('COMMIT');
-    // Goes through every page of the tree (not through the content of the entries).
-    database.prepare('SELECT count(*), total(length(logs)), total(length(traces)) FROM entry').get();
-    return database;
-  } catch (error) {
-    database.close();
-    if (error instanceof CorruptFile || isCorrupt(error)) return undefined;
-    throw error;
-  }
-}
-
-/**
- * Makes the file, which SQLite would make for all to read. A file that is there is not touched: opening and closing it
- * would drop the locks that this process holds on it.
- */
-function makePrivate(path: string): void {
-  try {
-    closeSync(openSync(path, 'wx', 0o600));
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  }
-}
-
-class CorruptFile extends Error {}
-
-function moveAside(path: string): string {
-  const setAside = `${path}.corrupt-${new Date().toISOString().replaceAll(':', '')}`;
-  renameSync(path, setAside);
-  // The log belongs to the file: without it a new file would be given the old one's pages.
-  for (const part of ['-wal', '-shm']) {
-    try {
-      renameSync(path + part, setAside + part);
-    } catch {
-      rmSync(path + part, { force: true });
-    }
-  }
-  return setAside;
-}
-
-const SQLITE_BUSY = 5;
-const SQLITE_CORRUPT = 11;
-const SQLITE_FULL = 13;
-const SQLITE_NOTADB = 26;
-
-/** The lowest byte of SQLite's extended result code. */
-function resultCode(error: unknown): number | undefined {
-  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
-  return typeof code === 'number' ? code & 0xff : undefined;
-}
-
-function isCorrupt(error: unknown): boolean {
-  const code = resultCode(error);
-  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
-}
-
-/** The StateError for what went wrong with the spool at `path`. */
-export function stateError(what: string, path: string, cause: unknown): StateError {
-  if (cause instanceof StateError) return cause;
-  const code = resultCode(cause);
-  const full = code === SQLITE_FULL || (cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC');
-  const kind: StateErrorCode = full ? 'disk-full' : code === SQLITE_BUSY ? 'spool-in-use' : 'spool-failed';
-  const advice = {
-    'disk-full': 'Make room on that file system.',
-    'spool-in-use': 'Another process holds it; is the program running already?',
-    'spool-failed': 'See the cause.',
-  }[kind];
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new StateError(kind, `Cannot ${what} the spool ${path}: ${reason}. ${advice}`, { cause });
-}
+) STRICT`,
+  // Every page of the tree, not the content of the entries.
+  check: 'SELECT count(*), total(length(logs)), total(length(traces)) FROM entry',
+};

@@ -1,4 +1,5 @@
-import { openDatabase } from './database.ts';
+import { openStateFile } from '../state-file.ts';
+import { spoolFormat } from './database.ts';
 import { SqliteSpool } from './sqlite-spool.ts';
 
 /** What a full disk may cost first and last: telemetry goes before audit, block last. */
@@ -52,6 +53,6 @@ export interface Spool extends Disposable {
  * @throws StateError `spool-in-use`, `spool-failed`, `disk-full`
  */
 export function openSpool(path: string): Spool {
-  const { database, setAside } = openDatabase(path);
+  const { database, setAside } = openStateFile(path, spoolFormat);
   return new SqliteSpool(path, database, setAside);
 }

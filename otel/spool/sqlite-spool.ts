@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { StateError } from '../errors.ts';
-import { stateError } from './database.ts';
+import { stateError } from '../state-file.ts';
 import type { Batch, Entry, Spool, SpoolClass, SpoolStats } from './spool.ts';
 
 /** How long acknowledgements wait for an append to share its commit. */
@@ -140,7 +140,7 @@ export class SqliteSpool implements Spool {
 
   /** Gives the error its code. When the transaction is lost with it, so are the appends that wait for its commit. */
   #failed(what: string, cause: unknown, lost = false): StateError {
-    const error = stateError(what, this.#path, cause);
+    const error = stateError(what, this.#path, cause, 'spool');
     if (!this.#database.isOpen) return error;
     if (lost && this.#database.isTransaction) this.#database.exec('ROLLBACK');
     if (!this.#database.isTransaction && (lost || this.#waiting.length > 0)) {

@@ -40,16 +40,13 @@ describe('parseConfig()', () => {
 
   it('reads every key', () => {
     const config = parseConfig(
-      `stateDir: /s\nrunDir: /r\ncluster: c\nhostName: h\nbackend: tracepoint\npolicies: {dir: /p}
+      `stateDir: /s\nrunDir: /r\ncluster: c\nhostName: h\nbackend: tracepoint\npins: off\npolicies: {dir: /p}
 collector: {endpoint: "http://[::1]:1234", tokenFile: /t, timeoutMs: 100}
 rings: {denyBytes: 65536, auditBytes: 131072, drainEveryMs: 1}
 defaultFilePosture: audit\ndefaultNetworkPosture: audit\ndefaultCapabilitiesPosture: audit
 hostDefaultFilePosture: block\nhostDefaultNetworkPosture: block\nhostDefaultCapabilitiesPosture: block
 nodeLabels: {zone: a}
-untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {shop: {kubearmor-file-posture: audit}}`.replace(
-        'off',
-        '"off"',
-      ),
+untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {shop: {kubearmor-file-posture: audit}}`,
       'f',
     );
     expect(config).toEqual({
@@ -58,6 +55,7 @@ untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {s
       cluster: 'c',
       hostName: 'h',
       backend: 'tracepoint',
+      pins: 'off',
       policies: { dir: '/p' },
       collector: { endpoint: 'http://[::1]:1234', tokenFile: '/t', timeoutMs: 100 },
       rings: { denyBytes: 65536, auditBytes: 131072, drainEveryMs: 1 },
@@ -84,6 +82,7 @@ untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {s
     ['cluster', '""', 'found ""; allowed: at least 1 characters'],
     ['hostName', '{}', 'found a map; allowed: a string'],
     ['backend', 'lms', 'found "lms"; allowed: auto, lsm, tracepoint'],
+    ['pins', 'on', 'found "on"; allowed: off, or an absolute path'],
     ['policies', 'yes', 'found "yes"; allowed: a map'],
     ['policies.dir', './p', 'found "./p"; allowed: an absolute path'],
     ['collector', '[1]', 'found a list of 1; allowed: a map'],
@@ -138,7 +137,7 @@ untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {s
     expect(findings('backend: x\nrings:\n  denyBytes: 1\ncolector: {}\npolicies: {dirs: 1, folder: 2}\n')).toEqual([
       'agent.yaml:1:10: backend: found "x"; allowed: auto, lsm, tracepoint',
       'agent.yaml:3:14: rings.denyBytes: found 1; allowed: at least 65536',
-      'agent.yaml:4:1: colector: found a key that is not known here; allowed: stateDir, runDir, cluster, hostName, backend, policies, collector, rings, defaultFilePosture, defaultNetworkPosture, defaultCapabilitiesPosture, hostDefaultFilePosture, hostDefaultNetworkPosture, hostDefaultCapabilitiesPosture, nodeLabels, untrackedNs, fileBaseline, enforcement, namespaceAnnotations',
+      'agent.yaml:4:1: colector: found a key that is not known here; allowed: stateDir, runDir, cluster, hostName, backend, pins, policies, collector, rings, defaultFilePosture, defaultNetworkPosture, defaultCapabilitiesPosture, hostDefaultFilePosture, hostDefaultNetworkPosture, hostDefaultCapabilitiesPosture, nodeLabels, untrackedNs, fileBaseline, enforcement, namespaceAnnotations',
       'agent.yaml:5:12: policies.dirs: found a key that is not known here; allowed: dir',
       'agent.yaml:5:21: policies.folder: found a key that is not known here; allowed: dir',
     ]);

@@ -549,7 +549,12 @@ describe.skipIf(missingForHost)(named('agent on this kernel, apart from its coll
   it('ends when it is asked to unload', async () => {
     await using host = await Host.make();
     const agent = await host.startAgent();
-    expect(await host.ask('POST', '/v1/unload')).toEqual({ unloaded: true });
+    const answer = await host.ask<{ removed: { programs: number[] }[] }>('POST', '/v1/unload');
+    expect(answer).toEqual({
+      unloaded: true,
+      removed: [{ path: '', links: expect.any(Array), programs: expect.any(Array), maps: expect.any(Array) }],
+    });
+    expect(answer.removed[0]?.programs.length).toBeGreaterThan(5);
     expect(await agent.end()).toBe(0);
   });
 });

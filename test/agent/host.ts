@@ -26,12 +26,19 @@ export class Host implements AsyncDisposable {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'picket-host-')));
   readonly socket = join(this.folder, 'run', 'agent.sock');
   readonly store = join(this.folder, 'collector', 'alerts.db');
+  readonly pins = join(this.folder, 'bpf', 'picket');
   readonly policies = join(this.folder, 'policies');
   readonly #stack = new AsyncDisposableStack();
 
-  static async make(): Promise<Host> {
+  /** With `pins` a BPF file system of its own, where the agent's programs stay when it ends. */
+  static async make({ pins = false } = {}): Promise<Host> {
     const host = new Host();
     host.#stack.defer(() => rmSync(host.folder, { recursive: true, force: true }));
+    if (pins) {
+      mkdirSync(host.path('bpf'));
+      execFileSync('mount', ['-t', 'bpf', 'bpf', host.path('bpf')]);
+      host.#stack.defer(() => void execFileSync('umount', [host.path('bpf')]));
+    }
     mkdirSync(host.policies);
     const address = `127.0.0.1:${await freePort()}`;
     host.write('collector.yaml', {
@@ -44,6 +51,7 @@ export class Host implements AsyncDisposable {
       stateDir: host.path('agent'),
       runDir: host.path('run'),
       backend: 'tracepoint',
+      pins: pins ? host.pins : 'off',
       cluster: 'test',
       hostName: 'this-host',
       policies: { dir: host.policies },

@@ -67,6 +67,7 @@ export async function startProduct(directory: string, collector: object = {}): P
       {
         stateDir: path('agent'),
         runDir: path('run'),
+        pins: 'off',
         collector: { endpoint: `http://${address}`, tokenFile: path('collector/token') },
       },
       // Nothing of it is to stay in the kernel

@@ -36,6 +36,10 @@ class FakeEngine {
         });
         this.changed();
       },
+      lookup: (key: Uint8Array) => {
+        const known = this.cgroups.get(idOf(key));
+        return known && new Uint8Array(new BigUint64Array([known.workload, BigInt(known.slot)]).buffer);
+      },
       delete: (key: Uint8Array) => this.cgroups.delete(idOf(key)),
       entries: () =>
         [...this.cgroups].map(([id, { workload }]) => [

@@ -1,0 +1,312 @@
+import { closeSync, mkdirSync, readdirSync, renameSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { AgentError } from '../error.ts';
+import type { Link } from './link.ts';
+import { type BpfMap, createMap, mapTypes } from './map.ts';
+import { isThere, objectInfo, openPinned, openPinnedMap, pin } from './pin.ts';
+
+const bpfMagic = 0xcafe4a11;
+const recordBytes = 1024;
+const firstKey = new Uint8Array(4);
+const folderName = /^v(\d+)(-old)?$/;
+
+/** What a set of pins says about itself, for the next agent: JSON in a map of one element. */
+const recordSchema = z.object({
+  /** Of this set; what is on the disk about slots and rule sets belongs to the set that it names. */
+  id: z.string().min(1).max(64),
+  /** Of the build, backend and machine that the attached programs were made of. */
+  digest: z.string().length(64),
+  hashKey: z.object({ name: z.string().regex(/^\d{1,20}$/), path: z.string().regex(/^\d{1,20}$/) }),
+  /** The agent that uses the set: its pid and when it started, in clock ticks since boot. */
+  owner: z.object({ pid: z.int(), start: z.string() }).optional(),
+});
+export type PinRecord = z.infer<typeof recordSchema>;
+
+/** Ids of kernel objects. */
+export interface KernelObjects {
+  links: number[];
+  programs: number[];
+  maps: number[];
+}
+
+/** What was taken out of the kernel; empty path: it was not pinned. */
+export interface Removed extends KernelObjects {
+  path: string;
+}
+
+/**
+ * The folder in a BPF file system below which programs, links and maps outlive the agent. Each version of the contract with
+ * the kernel side (bpf/abi.h) has a set of its own:
+ *
+ * ```
+ * v2/record                        made last: the set is whole, and its programs are those of this build
+ * v2/maps/picket_workloads …       one pin for each map
+ * v2/programs-BUILD/picket_exec …  one pin for each attached program: its link, which holds the program
+ * v2/programs-BUILD/rodata         the constants of these programs
+ * v2-old/                          a set that does not fit the programs any more, until others have taken over
+ * ```
+ */
+export class PinFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /**
+   * Makes the folder, mode 0700, and finds out that pins can be made there.
+   *
+   * @throws AgentError `not-supported` with what is in the way
+   */
+  open(): void {
+    const advice =
+      'mount one with "mount -t bpf bpf /sys/fs/bpf", or configure pins: off, and rules end with the agent';
+    const type = fileSystemOf(this.path);
+    if (type !== bpfMagic)
+      throw new AgentError(
+        'not-supported',
+        `programs cannot be pinned below ${this.path}: found a file system of type 0x${type.toString(16)}, a BPF file system is needed; ${advice}`,
+      );
+    try {
+      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      const trial = join(this.path, `trial-${process.pid}`);
+      mkdirSync(trial, { mode: 0o700 });
+      rmdirSync(trial);
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      const found = code === 'EROFS' ? 'its file system is read-only' : (cause as Error).message;
+      throw new AgentError('not-supported', `programs cannot be pinned below ${this.path}: ${found}; ${advice}`, {
+        cause,
+      });
+    }
+  }
+
+  /** All sets that are there, of whatever version, whole or not. */
+  get sets(): PinSet[] {
+    return list(this.path)
+      .filter((name) => folderName.test(name))
+      .sort()
+      .map((name) => new PinSet(join(this.path, name)));
+  }
+
+  /** The set of this version of the contract; whether it is there is another question. */
+  of(abi: number): PinSet {
+    return new PinSet(join(this.path, `v${abi}`));
+  }
+
+  /** Removes the folder when nothing is in it. */
+  removeIfEmpty(): void {
+    if (list(this.path).length === 0) removeFolder(this.path);
+  }
+}
+
+/** The pins of one version. */
+export class PinSet {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** The record; undefined: there is no set, it is not whole, or what it says cannot be read. */
+  readRecord(): PinRecord | undefined {
+    using map = openPinnedMap(join(this.path, 'record'), 'record');
+    if (map === undefined || map.shape.valueBytes !== recordBytes) return undefined;
+    const text = Buffer.from(map.lookup(firstKey) ?? []).toString('utf8');
+    try {
+      return recordSchema.parse(JSON.parse(text.slice(0, Math.max(0, text.indexOf('\0')))));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Writes the record, whole or not at all. */
+  writeRecord(record: PinRecord): void {
+    const value = Buffer.alloc(recordBytes);
+    if (value.write(JSON.stringify(record)) >= recordBytes) throw new Error('the record of the pins is too long');
+    const path = join(this.path, 'record');
+    using known = openPinnedMap(path, 'record');
+    using made = known ?? createMap({ name: 'picket_record', ...recordShape });
+    made.update(firstKey, value);
+    if (known === undefined) pin(made.fd, path);
+  }
+
+  /** Makes the folder of a new set. */
+  make(): void {
+    mkdirSync(join(this.path, 'maps'), { recursive: true, mode: 0o700 });
+  }
+
+  openMap(name: string): BpfMap | undefined {
+    return openPinnedMap(join(this.path, 'maps', pinName(name)), name);
+  }
+
+  pinMap(name: string, map: BpfMap): void {
+    pin(map.fd, join(this.path, 'maps', pinName(name)));
+  }
+
+  /** The attached programs of one build, which is named by its digest. */
+  programs(digest: string): PinnedPrograms {
+    return new PinnedPrograms(join(this.path, `programs-${digest.slice(0, 16)}`));
+  }
+
+  /** The programs of other builds go. */
+  removeOtherPrograms(digest: string): void {
+    const { path } = this.programs(digest);
+    for (const folder of this.#programFolders) if (folder !== path) removeTree(folder);
+  }
+
+  /** Another name, so that a new set can be made beside this one; the rules stay in force. */
+  setAside(): PinSet {
+    const aside = new PinSet(`${this.path}-old`);
+    aside.remove();
+    renameSync(this.path, aside.path);
+    return aside;
+  }
+
+  /** Takes links, programs and maps out of the kernel, as far as no process holds them. Undefined: there was nothing. */
+  remove(): Removed | undefined {
+    if (list(dirname(this.path)).every((name) => join(dirname(this.path), name) !== this.path)) return undefined;
+    const objects = this.objects;
+    // The record goes first: what is left when this is interrupted is no whole set. Then what acts, then what it acts on.
+    removeTree(join(this.path, 'record'));
+    for (const folder of this.#programFolders) removeTree(folder);
+    removeTree(this.path);
+    return { path: this.path, ...objects };
+  }
+
+  /** What is pinned here. */
+  get objects(): KernelObjects {
+    const links = new Map<number, number>();
+    const maps = new Set<number>();
+    const look = (folder: string, linked: boolean): void => {
+      for (const name of list(folder, false)) {
+        const fd = openPinned(join(folder, name));
+        if (fd === undefined) continue;
+        const { id, programId } = objectInfo(fd);
+        closeSync(fd);
+        if (linked && name !== constantsPin) links.set(id, programId);
+        else maps.add(id);
+      }
+    };
+    for (const folder of this.#programFolders) look(folder, true);
+    for (const folder of [this.path, join(this.path, 'maps')]) look(folder, false);
+    return { links: [...links.keys()], programs: [...new Set(links.values())], maps: [...maps] };
+  }
+
+  get #programFolders(): string[] {
+    return list(this.path)
+      .filter((name) => name.startsWith('programs'))
+      .map((name) => join(this.path, name));
+  }
+}
+
+/** The attached programs of one build, and the constants that they were loaded with. */
+export class PinnedPrograms {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get names(): string[] {
+    return list(this.path, false).filter((name) => name !== constantsPin);
+  }
+
+  openConstants(): BpfMap | undefined {
+    return openPinnedMap(join(this.path, constantsPin), constantsPin);
+  }
+
+  /** Makes the folder anew; what an agent that was ended in the middle had put there goes. */
+  make(constants: BpfMap | undefined): void {
+    this.remove();
+    mkdirSync(this.path, { mode: 0o700 });
+    if (constants !== undefined) pin(constants.fd, join(this.path, constantsPin));
+  }
+
+  pin(link: Link): void {
+    link.pin(join(this.path, link.program));
+  }
+
+  unpin(program: string): void {
+    unlinkSync(join(this.path, program));
+  }
+
+  remove(): void {
+    removeTree(this.path);
+  }
+}
+
+const constantsPin = 'rodata';
+const recordShape = { type: mapTypes.array, keyBytes: 4, valueBytes: recordBytes, maxEntries: 1, flags: 0 };
+
+/**
+ * Waits until the kernel has let go of everything, which it does some milliseconds after the last pin and descriptor went.
+ *
+ * @returns what is still there at the end of the time
+ */
+export async function untilGone(objects: readonly KernelObjects[], timeoutMs = 5000): Promise<KernelObjects> {
+  const left: KernelObjects = {
+    links: objects.flatMap(({ links }) => links),
+    programs: objects.flatMap(({ programs }) => programs),
+    maps: objects.flatMap(({ maps }) => maps),
+  };
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    left.links = left.links.filter((id) => isThere('link', id));
+    left.programs = left.programs.filter((id) => isThere('prog', id));
+    left.maps = left.maps.filter((id) => isThere('map', id));
+    if (left.links.length + left.programs.length + left.maps.length === 0 || performance.now() > deadline) return left;
+    await sleep(5);
+  }
+}
+
+/** A BPF file system takes no dots in names. */
+function pinName(name: string): string {
+  return name.replaceAll('.', '_');
+}
+
+/** Names in a folder, none when there is no such folder; without folders on request. */
+function list(path: string, folders = true): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => folders || !entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR')
+      return [];
+    throw error;
+  }
+}
+
+/** A pin, or a folder with all below it. */
+function removeTree(path: string): void {
+  try {
+    for (const entry of readdirSync(path, { withFileTypes: true })) removeTree(join(path, entry.name));
+    rmdirSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTDIR') unlinkSync(path);
+    else if (code !== 'ENOENT') throw error;
+  }
+}
+
+function removeFolder(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // somebody else's pins, or a mount point
+  }
+}
+
+/** Type of the file system that holds the path, or would hold it. */
+function fileSystemOf(path: string): number {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      return statfsSync(at).type;
+    } catch (error) {
+      if (at === '/' || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+}
