@@ -18,6 +18,7 @@ import { ProcessTable } from './event/processes.ts';
 import { OtlpClient } from './export/client.ts';
 import { Exporter } from './export/exporter.ts';
 import { Sender } from './export/sender.ts';
+import { type Mode, readMode, readPinnedModes, writeMode } from './kernel/control.ts';
 import { Engine } from './kernel/engine.ts';
 import type { Backend } from './kernel/feature.ts';
 import type { PinFolder, Removed } from './kernel/pins.ts';
@@ -145,6 +146,7 @@ export class Agent implements AsyncDisposable {
       log,
       status: () => this.#status(),
       flush: (timeoutMs) => this.#flush(timeoutMs),
+      setMode: (mode) => this.#setMode(mode),
       unload: () => this.takeOut(),
       end: () => this.#unload.resolve(),
     });
@@ -230,6 +232,7 @@ export class Agent implements AsyncDisposable {
   /** Goes on where an earlier agent ended, with what it left in the kernel and on the disk. */
   #adopt(table: RuleSetTable): void {
     const { saved } = this.#state;
+    this.#restoreMode();
     if (this.#engine.adopted) table.adopt(saved.ruleSets.filter(({ engine }) => engine === this.#engine.id));
     this.#workloads.adopt(saved.workloads, () => {
       for (const diagnostic of this.#enforcement.restore(saved))
@@ -251,6 +254,22 @@ export class Agent implements AsyncDisposable {
       },
       'going on with what was in force',
     );
+  }
+
+  /** The kernel knows better than the disk: `picket mode` works without an agent. */
+  #restoreMode(): void {
+    const pinned = this.#engine.pins === undefined ? [] : readPinnedModes(this.#engine.pins);
+    const others = this.#engine.others.length > 0 || this.#engine.adopted ? pinned : [this.#state.saved.mode];
+    this.#setMode(others.includes('audit') ? 'audit' : 'enforce');
+  }
+
+  #setMode(mode: Mode): void {
+    const before = readMode(this.#engine.control);
+    writeMode(this.#engine.control, mode);
+    this.#state.write((writer) => writer.setMode(mode));
+    if (mode === 'audit')
+      this.#log.warn('mode audit: what a rule forbids passes and is reported; "picket mode enforce" ends that');
+    else if (before === 'audit') this.#log.warn('mode enforce: what a rule forbids is refused again');
   }
 
   /** Everything is in force in maps of this version: those of others go. */
@@ -284,6 +303,7 @@ export class Agent implements AsyncDisposable {
         unknownWorkloads: this.#registry.unknown,
         others: this.#engine.others.map(({ path }) => path),
       },
+      mode: readMode(this.#engine.control),
       state: this.#state.failure ?? 'written',
       workloads: this.#registry.all.length,
       policies: this.#enforcement.policies.filter(({ observedGeneration }) => observedGeneration > 0).length,

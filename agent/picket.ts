@@ -4,6 +4,7 @@ import { StateError } from '../otel/errors.ts';
 import { agentCommand } from './command/agent.ts';
 import { configCommand } from './command/config.ts';
 import { doctorCommand } from './command/doctor.ts';
+import { modeCommand } from './command/mode.ts';
 import { policyCommand } from './command/policy.ts';
 import { runCommand } from './command/run.ts';
 import { statusCommand } from './command/status.ts';
@@ -47,6 +48,7 @@ async function main(): Promise<number> {
     policyCommand(done),
     doctorCommand(done),
     statusCommand(),
+    modeCommand(),
     unloadCommand(done),
     configCommand(done),
   ]) {

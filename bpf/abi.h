@@ -173,7 +173,7 @@ PICKET_ASSERT_SIZE(picket_set, 136);
 
 /* The one element of picket_control: what counts for all workloads, at once. Written by the agent. */
 struct picket_control {
-	__u32 audit;          /* not 0: refusals pass, reported as of an audited workload */
+	__u32 audit;          /* not 0: refusals pass, reported as of an audited workload. At the beginning in every version */
 	__u32 host_namespace; /* mount namespace of the node: inum */
 	__u64 host_workload;  /* id of the workload that tasks in no container belong to; 0: host policies are off */
 	__u32 host_slot;

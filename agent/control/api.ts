@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { AgentError } from '../error.ts';
+import type { Mode } from '../kernel/control.ts';
 import type { Removed } from '../kernel/pins.ts';
 import { formatDiagnostic } from '../policy/diagnostic.ts';
 import type { Enforcement, PolicyResult } from '../policy/enforcement.ts';
@@ -19,6 +20,7 @@ const deletePolicies = z.strictObject({
   ),
 });
 const deleteWorkload = z.strictObject({ containerId: z.string() });
+const putMode = z.strictObject({ mode: z.enum(['enforce', 'audit']) });
 const flushBody = z.strictObject({ timeoutMs: z.int().min(0).max(600_000).default(10_000) });
 
 /** The parts of the agent that requests are about. */
@@ -29,6 +31,8 @@ export interface AgentParts {
   status(): object;
   /** Everything up to now is delivered, or not in time. */
   flush(timeoutMs: number): Promise<{ delivered: boolean; alerts: number }>;
+  /** Lets every refusal pass, or refuses again. */
+  setMode(mode: Mode): void;
   /** Takes everything out of the kernel. */
   unload(): Removed[];
   /** Ends the agent. */
@@ -110,6 +114,12 @@ export class AgentControl implements ControlApi, WorkloadSource {
     });
     enforcement.changeSettings(settings);
     return { settings, generation: enforcement.generation };
+  }
+
+  putMode(body: unknown) {
+    const { mode } = putMode.parse(body);
+    this.#parts.setMode(mode);
+    return { mode };
   }
 
   flush(body: unknown) {

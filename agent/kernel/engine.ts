@@ -127,6 +127,11 @@ export class Engine implements Disposable {
     return this.#pins?.path;
   }
 
+  /** Where all pins are; undefined: there are none. */
+  get pins(): PinFolder | undefined {
+    return this.#folder;
+  }
+
   /** Pins of other versions, whose programs are in force beside these. */
   get others(): PinSet[] {
     return this.#folder?.sets.filter(({ path }) => path !== this.#pins?.path) ?? [];

@@ -159,8 +159,8 @@ export function judgeBpffs({ bpffs }: Facts): Feature {
     false,
     bpffs !== undefined,
     bpffs ?? 'not mounted',
-    'nothing yet: programs are not pinned, they leave the kernel with the agent',
-    'nothing; if wanted: mount -t bpf bpf /sys/fs/bpf',
+    'rules cannot stay in force while no agent runs: picket agent asks for pins: off',
+    'mount it: mount -t bpf bpf /sys/fs/bpf',
   );
 }
 

@@ -129,4 +129,37 @@ describe.skipIf(missingForHost)(named('an agent with pins', missingForHost), () 
     expect(await runIn(cgroup, 'base64 /dev/null; echo $?')).toBe('0\n');
     expect(JSON.parse((await unload()).stdout)).toMatchObject({ agent: 'none was running', paths: [], links: 0 });
   });
+
+  it('picket mode lets refusals pass and takes that back, with an agent and without, and a restart keeps it', async () => {
+    const mode = async (...args: string[]) => {
+      const {
+        status: code,
+        stdout,
+        stderr,
+      } = await picket(['mode', ...args, '--json', '--config', host.path('agent.yaml')]);
+      return code === 0 ? JSON.parse(stdout) : stderr;
+    };
+    expect(await mode('audit')).toMatch(/^picket: no agent answers on .* nothing is enforced on this machine\n$/);
+    await host.startCollector();
+    const first = await host.startAgent();
+    await host.apply(policyOf('no-base64', '/usr/bin/base64'));
+    await register();
+    const attempt = () => runIn(cgroup, 'base64 /dev/null; echo $?');
+    expect([await mode(), await attempt()]).toEqual([{ mode: 'enforce', agent: 'running' }, '137\n']);
+    expect([await mode('audit'), await attempt()]).toEqual([{ mode: 'audit', agent: 'running' }, '0\n']);
+    await first.stop('SIGKILL');
+    expect([await mode(), await attempt()]).toEqual([{ mode: 'audit', agent: 'none' }, '0\n']);
+    expect([await mode('enforce'), await attempt()]).toEqual([{ mode: 'enforce', agent: 'none' }, '137\n']);
+    expect([await mode('audit'), await attempt()]).toEqual([{ mode: 'audit', agent: 'none' }, '0\n']);
+    await host.startAgent();
+    expect([await status(), await attempt()]).toEqual([expect.objectContaining({ mode: 'audit' }), '0\n']);
+    expect([await mode('enforce'), await attempt()]).toEqual([{ mode: 'enforce', agent: 'running' }, '137\n']);
+    expect((await host.alerts('p')).map(({ Action, Result }) => `${Action}, ${Result}`)).toEqual([
+      'Block, Killed',
+      ...['Audit (Block), Passed', 'Audit (Block), Passed'],
+      'Block, Killed',
+      ...['Audit (Block), Passed', 'Audit (Block), Passed'],
+      'Block, Killed',
+    ]);
+  });
 });

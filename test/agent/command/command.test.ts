@@ -6,9 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agentCommand } from '../../../agent/command/agent.ts';
 import { configCommand } from '../../../agent/command/config.ts';
 import { doctorCommand } from '../../../agent/command/doctor.ts';
+import { modeCommand } from '../../../agent/command/mode.ts';
 import { policyCommand } from '../../../agent/command/policy.ts';
 import { runCommand } from '../../../agent/command/run.ts';
 import { statusCommand } from '../../../agent/command/status.ts';
+import { unloadCommand } from '../../../agent/command/unload.ts';
 import { upCommand } from '../../../agent/command/up.ts';
 import { AgentError } from '../../../agent/error.ts';
 import { version } from '../../../agent/version.ts';
@@ -53,6 +55,8 @@ const commands: Record<string, () => Command> = {
   policy: () => policyCommand(() => {}),
   doctor: () => doctorCommand(() => {}),
   status: statusCommand,
+  mode: modeCommand,
+  unload: () => unloadCommand(() => {}),
   config: () => configCommand(() => {}),
 };
 
@@ -91,6 +95,8 @@ describe('--help', () => {
     [['policy', 'delete'], /Usage: policy delete.*Examples:\n {2}picket policy delete/s],
     [['doctor'], /Usage: doctor.*--only.*Examples:\n {2}picket doctor/s],
     [['status'], /Usage: status.*Examples:\n {2}picket status/s],
+    [['mode'], /Usage: mode.*audit.*enforce.*Examples:\n {2}picket mode audit/s],
+    [['unload'], /Usage: unload.*--json.*Examples:\n {2}picket unload/s],
     [['config'], /Usage: config.*--print-defaults.*Examples:\n {2}picket config check/s],
     [['config', 'check'], /Usage: config check.*Examples:\n {2}picket config check/s],
   ])('of %j shows how, with examples', async (words, text) => {
@@ -100,7 +106,7 @@ describe('--help', () => {
   it.each([
     [
       [],
-      /Usage: picket.*\bup\b.*\bagent\b.*\brun\b.*\bpolicy\b.*\bdoctor\b.*\bstatus\b.*\bconfig\b.*\bcollector\b.*\balerts\b.*Examples:\n {2}picket up/s,
+      /Usage: picket.*\bup\b.*\bagent\b.*\brun\b.*\bpolicy\b.*\bdoctor\b.*\bstatus\b.*\bmode\b.*\bunload\b.*\bconfig\b.*\bcollector\b.*\balerts\b.*Examples:\n {2}picket up/s,
     ],
     [['policy', 'apply'], /Usage: picket policy apply.*Examples:\n {2}picket policy apply/s],
     [['alerts'], /Usage: picket alerts.*Examples:\n {2}picket alerts/s],

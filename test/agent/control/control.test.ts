@@ -66,6 +66,7 @@ describe('ControlServer', () => {
     ['PUT', '/v1/workloads', 'putWorkload'],
     ['DELETE', '/v1/workloads', 'deleteWorkload'],
     ['PUT', '/v1/settings', 'putSettings'],
+    ['PUT', '/v1/mode', 'putMode'],
     ['POST', '/v1/flush', 'flush'],
     ['POST', '/v1/unload', 'unload'],
   ] as const)('%s %s asks for %s', async (method, path, name) => {
