@@ -1,13 +1,74 @@
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { missed } from './bench.ts';
+import { withBaseline } from './hook/baseline.ts';
 import { hook } from './hook/bench.ts';
+import { figuresOf, rows } from './hook/figures.ts';
+import { type Operation, states } from './hook/states.ts';
 
 /** Instructions, not times: the same on any machine, however loaded. */
-test('hook costs no more instructions than its targets, measured against the same loop without programs', {
-  timeout: 300_000,
+test('hook costs no more instructions than its targets and its baseline, measured against the same loop without programs', {
+  timeout: 600_000,
 }, async () => {
   const { figures, table } = await hook.run({ kernel: '6.1', say: () => {} });
   console.log(table);
-  expect(figures.map(({ name }) => name)).toEqual(expect.arrayContaining(['outside', 'one-rule-3', 'baseline-3']));
+  expect(figures.map(({ name }) => name)).toEqual(expect.arrayContaining(rows.map(({ figure }) => figure)));
   expect(missed(figures)).toEqual([]);
+});
+
+describe('figuresOf()', () => {
+  const report = (instructions: (state: string, operation: Operation) => number) => ({
+    release: '6.1',
+    times: 10,
+    applyMs: { exec: 7 },
+    loadMs: 1500.4,
+    rounds: Object.fromEntries(
+      states.map(({ name, operations }) => [
+        name,
+        Object.fromEntries(
+          operations.map((operation) => {
+            const nanoseconds = instructions(name, operation) * 10 * 2;
+            return [operation, [nanoseconds + 500, nanoseconds, nanoseconds + 20]];
+          }),
+        ),
+      ]),
+    ),
+  });
+  const value = (figures: ReturnType<typeof figuresOf>, name: string) => figures.find((each) => each.name === name);
+
+  it('takes the quickest round, and the quicker of the two runs without programs', () => {
+    const figures = figuresOf(
+      report((state) => (state === 'before' ? 1100 : state === 'after' ? 1000 : state === 'outside' ? 1200 : 3000)),
+    );
+    expect(value(figures, 'baseline-open-3')).toEqual({ name: 'baseline-open-3', value: 1000, unit: 'instructions' });
+    expect(value(figures, 'outside')).toEqual({ name: 'outside', value: 200, unit: 'instructions', target: 300 });
+    expect(value(figures, 'one-rule-9')?.value).toBe(2000);
+    expect(value(figures, 'load')).toEqual({ name: 'load', value: 1500, unit: 'ms' });
+    expect(value(figures, 'apply-exec')?.value).toBe(7);
+  });
+
+  it('holds ratios against the figure that they name', () => {
+    const figures = figuresOf(report((state) => (state === 'one-rule' ? 2000 : state === 'globs-50' ? 3100 : 1000)));
+    expect(value(figures, 'globs-50-3')).toMatchObject({ value: 2100, target: 2000 });
+    expect(missed(figures).map(({ name }) => name)).toEqual(['globs-50-3']);
+  });
+
+  it('refuses a report without the rounds of a state', () => {
+    const given = report(() => 1000);
+    given.rounds.socket = {} as never;
+    expect(() => figuresOf(given)).toThrow('no rounds for socket in the state socket');
+  });
+});
+
+describe('withBaseline()', () => {
+  it('lets a figure grow by two in a hundred, and never beyond its target', () => {
+    const figures = [
+      { name: 'a', value: 102, unit: 'instructions' as const },
+      { name: 'b', value: 103, unit: 'instructions' as const },
+      { name: 'c', value: 300, unit: 'instructions' as const, target: 200 },
+      { name: 'd', value: 1, unit: 'instructions' as const },
+    ];
+    const judged = withBaseline(figures, { a: 100, b: 100, c: 300 });
+    expect(missed(judged).map(({ name }) => name)).toEqual(['b', 'c']);
+    expect(judged[3]).toEqual(figures[3]);
+  });
 });

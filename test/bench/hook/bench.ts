@@ -2,6 +2,7 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootGuest } from '../../kernel/guest.ts';
 import type { Bench, BenchOptions, BenchResult } from '../bench.ts';
+import { baselineFile, baselineKey, baselineOf, readBaseline, withBaseline } from './baseline.ts';
 import { figuresOf } from './figures.ts';
 import { buildLoop } from './loop.ts';
 import type { Report } from './stage.ts';
@@ -26,6 +27,11 @@ async function measureHook({ kernel, say }: BenchOptions): Promise<BenchResult> 
   const { status, stdout, stderr } = await guest.run([process.execPath, stage, program], { timeoutMs: 300_000 });
   if (status !== 0) throw new Error(`the measurement in the guest ended with status ${status}:\n${stderr}${stdout}`);
   const figures = figuresOf(JSON.parse(String(stdout)) as Report);
+  const table = hookTable(figures, guest.release);
+  const key = await baselineKey(guest.release);
+  const line = readBaseline()[key];
   say('done');
-  return { figures, table: hookTable(figures, guest.release) };
+  if (line !== undefined) return { figures: withBaseline(figures, line), table };
+  const wanted = JSON.stringify({ [key]: baselineOf(figures) });
+  return { figures, table: `${table}\nNo baseline for ${key}; to keep this one, add to ${baselineFile}:\n${wanted}` };
 }

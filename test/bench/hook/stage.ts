@@ -1,8 +1,9 @@
 // Runs inside the guest: brings the kernel from one state to the next and runs the loop in each. One process for all of
 // them, because Node's start is the slowest part where instructions are counted. Prints one JSON object.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Engine } from '../../../agent/kernel/engine.ts';
 import { Enforcement } from '../../../agent/policy/enforcement.ts';
 import { parsePolicyObject } from '../../../agent/policy/read.ts';
@@ -10,14 +11,18 @@ import { defaultSettings } from '../../../agent/policy/settings.ts';
 import { RuleSetTable } from '../../../agent/policy/sync.ts';
 import { WorkloadRegistry } from '../../../agent/workload/registry.ts';
 import { workloadSchema } from '../../../agent/workload/workload.ts';
-import { files, type State, states } from './states.ts';
+import { folder, operations, program, type State, states } from './states.ts';
 
 /** What the guest reports. */
 export interface Report {
-  /** Nanoseconds of each round, by state and path. */
+  /** The kernel, as it names its release. */
+  release: string;
+  /** Nanoseconds of each round, by state and operation. */
   rounds: Record<string, Record<string, number[]>>;
-  /** Opens and closes in a round. */
+  /** Operations in a round. */
   times: number;
+  /** Milliseconds from policy to flip, by state. */
+  applyMs: Record<string, number>;
   /** Milliseconds that loading the programs took, guest time. */
   loadMs: number;
 }
@@ -31,18 +36,15 @@ const ringBytes = 1 << 20;
 const enter = 'echo 0 > "$1/cgroup.procs" || exit 125; shift; exec "$@"';
 
 const [loop = ''] = process.argv.slice(2);
-const report: Report = { rounds: {}, times, loadMs: 0 };
+const report: Report = { release: release(), rounds: {}, times, applyMs: {}, loadMs: 0 };
 
-for (const path of Object.values(files)) {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, '');
-}
+makeFiles();
 const isLoaded = (state: State) => state.where.kind !== 'unloaded';
 const first = states.findIndex(isLoaded);
 const last = states.findLastIndex(isLoaded);
-for (const state of states.slice(0, first)) measure(state.name);
+for (const state of states.slice(0, first)) measure(state);
 measureLoaded(states.slice(first, last + 1));
-for (const state of states.slice(last + 1)) measure(state.name);
+for (const state of states.slice(last + 1)) measure(state);
 process.stdout.write(`${JSON.stringify(report)}\n`);
 
 function measureLoaded(loaded: readonly State[]): void {
@@ -50,9 +52,30 @@ function measureLoaded(loaded: readonly State[]): void {
   report.loadMs = engine.loadMs;
   const registry = new WorkloadRegistry(engine);
   const enforcement = new Enforcement(engine, new RuleSetTable(engine), registry, defaultSettings);
-  for (const { name, where } of loaded)
-    if (where.kind !== 'workload') measure(name);
-    else measure(name, startWorkload(registry, enforcement, name, where.file));
+  for (const state of loaded)
+    if (state.where.kind !== 'workload') measure(state);
+    else measure(state, startWorkload(registry, enforcement, state.name, state.where.spec));
+}
+
+/** What is opened and started, and an overlay as containers have one: its upper and lower folders on the tmpfs. */
+function makeFiles(): void {
+  for (const operation of Object.values(operations)) {
+    const [kind, path] = operation.split(':');
+    if (kind !== 'open' || path === undefined || !path.startsWith(folder)) continue;
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, '');
+  }
+  copyFileSync(loop, program);
+  const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'overlay'].map((name) => join('/run', name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  for (const path of [lower, upper, work, merged]) mkdirSync(path);
+  writeFileSync(join(lower, 'file'), '');
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  execFileSync('mount', ['-t', 'overlay', 'bench', '-o', options, merged]);
 }
 
 /** Registers a workload that the rules cover; returns its cgroup. */
@@ -60,13 +83,14 @@ function startWorkload(
   registry: WorkloadRegistry,
   enforcement: Enforcement,
   name: string,
-  file: Record<string, unknown>,
+  spec: Record<string, unknown>,
 ): string {
+  const started = performance.now();
   const reading = parsePolicyObject({
     apiVersion: 'security.kubearmor.com/v1',
     kind: 'KubeArmorPolicy',
     metadata: { name, namespace: 'bench' },
-    spec: { selector: { matchLabels: { state: name } }, file },
+    spec: { selector: { matchLabels: { state: name } }, ...spec },
   });
   for (const { status, diagnostics } of enforcement.apply([reading]))
     if (status !== 'Applied') throw new Error(`policy ${name}: ${status} ${JSON.stringify(diagnostics)}`);
@@ -85,14 +109,16 @@ function startWorkload(
   );
   enforcement.cover(workload);
   registry.connect(workload);
+  report.applyMs[name] = Math.round(performance.now() - started);
   return cgroup;
 }
 
 /** Runs the loop, in a cgroup when one is given. */
-function measure(name: string, cgroup?: string): void {
-  const paths = Object.values(files);
-  const command = [loop, String(rounds), String(times), ...paths];
-  const [program = '', ...args] = cgroup === undefined ? command : ['/bin/sh', '-c', enter, 'sh', cgroup, ...command];
-  const lines = execFileSync(program, args, { encoding: 'utf8' }).trim().split('\n');
-  report.rounds[name] = Object.fromEntries(paths.map((path, i) => [path, String(lines[i]).split(' ').map(Number)]));
+function measure({ name, operations: measured }: State, cgroup?: string): void {
+  const command = [program, String(rounds), String(times), ...measured.map((operation) => operations[operation])];
+  const [first = '', ...args] = cgroup === undefined ? command : ['/bin/sh', '-c', enter, 'sh', cgroup, ...command];
+  const lines = execFileSync(first, args, { encoding: 'utf8' }).trim().split('\n');
+  report.rounds[name] = Object.fromEntries(
+    measured.map((operation, i) => [operation, String(lines[i]).split(' ').map(Number)]),
+  );
 }
