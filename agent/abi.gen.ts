@@ -85,6 +85,7 @@ export const eventKind = {
   EVENT_EXIT: 3,
   EVENT_ALERT: 4,
   EVENT_PATH: 5,
+  EVENT_UNRESOLVED: 6,
 } as const;
 
 /** enum picket_key */
@@ -189,12 +190,19 @@ export const setFlags = {
   SET_AUDITED: 65536,
   SET_DISABLED: 131072,
   SET_EXECNAMES: 262144,
+  SET_BLOCKS: 1048576,
   SET_SOURCES: 16777216,
 } as const;
 
 /** enum picket_task_flags */
 export const taskFlags = {
   TASK_ENTRY: 1,
+} as const;
+
+/** enum picket_unresolved */
+export const unresolved = {
+  UNRESOLVED_UNMOUNTED: 1,
+  UNRESOLVED_TORN: 2,
 } as const;
 
 /** enum picket_verdict */

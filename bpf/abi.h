@@ -147,6 +147,7 @@ enum picket_set_flags {
 	PICKET_SET_AUDITED = 65536,     /* refusals pass, reported as Audit (Block) or Audit (Allow) */
 	PICKET_SET_DISABLED = 131072,   /* nothing is judged */
 	PICKET_SET_EXECNAMES = 262144,  /* there are keys PICKET_KEY_EXECNAME */
+	PICKET_SET_BLOCKS = 1048576,    /* << PROCESS or FILE: some rule of the category is a Block rule */
 	PICKET_SET_SOURCES = 16777216,  /* << category: some rule of the category has fromSource */
 };
 
@@ -250,6 +251,7 @@ enum picket_event_kind {
 	PICKET_EVENT_EXIT = 3,  /* the last thread of a process has ended */
 	PICKET_EVENT_ALERT = 4, /* a verdict: strings path, args (of a program that was to start), cwd */
 	PICKET_EVENT_PATH = 5,  /* string path: the one that the next alert with this path_hash is about */
+	PICKET_EVENT_UNRESOLVED = 6, /* an object without a path where rules might have refused it; path: the readable rest */
 };
 
 enum picket_operation {
@@ -276,6 +278,12 @@ enum picket_operation {
 	PICKET_OPERATION_SOCKET_SENDMSG = 21,
 	PICKET_OPERATION_DNS = 22,
 	PICKET_OPERATION_CAPABLE = 23,
+};
+
+/* Why an object has no path (policy.md 6.3). */
+enum picket_unresolved {
+	PICKET_UNRESOLVED_UNMOUNTED = 1, /* its mount is in no mount namespace any more, or in an anonymous one */
+	PICKET_UNRESOLVED_TORN = 2,      /* renames or mounts went on while it was read, again and again */
 };
 
 enum picket_event_flags {
@@ -332,7 +340,7 @@ struct picket_event {
 	__u32 preset;        /* 1 + enum picket_preset; 0: none */
 	/*
 	 * System call: its first arguments. Network, DNS: family | type << 16 | protocol << 32 | port << 48, then the address
-	 * (IPv4 in the first 4 bytes). Capability: its number. Anonymous mapping: prot, flags.
+	 * (IPv4 in the first 4 bytes). Capability: its number. Anonymous mapping: prot, flags. Unresolved: enum picket_unresolved.
 	 */
 	__u64 details[4];
 

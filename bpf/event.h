@@ -98,4 +98,17 @@ static __always_inline void event__send(struct scratch *s, __u32 length, bool fi
 		count(first_class ? PICKET_COUNT_RING_DENY_LOST : PICKET_COUNT_RING_AUDIT_LOST);
 }
 
+/* Tells of an object without a path; call it before an alert about the same access, which uses the walk's memory. */
+static __always_inline void event__unresolved(struct scratch *s, struct task_struct *task, const struct picket_task *record,
+					      const struct judgement *j, __u32 operation)
+{
+	if (!s || !j->unresolved)
+		return;
+	event__begin(s, task, record, PICKET_EVENT_UNRESOLVED);
+	event__judgement(s, j, operation);
+	s->event.details[0] = j->unresolved;
+	s->event.path_length = path__text(s, 0);
+	event__send(s, s->event.path_length, false);
+}
+
 #endif

@@ -139,7 +139,7 @@ static __always_inline __u32 exec__judge(struct judgement *j, struct scratch *s,
 				judge__look_up_object(s, hash__canonical(scratch__step(s, 0)->hash), JUDGE_NAME);
 			}
 		} else {
-			count(PICKET_COUNT_PATH_UNRESOLVED);
+			judge__unresolved(j, walked);
 		}
 	}
 	verdict = judge__decide(j, s, false);
@@ -173,6 +173,7 @@ int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
 	s = scratch__claim(&index);
 	exec__sources(&j, s, task, record);
 	verdict = exec__judge(&j, s, path__walk_typed(s, file->f_path.mnt, file->f_path.dentry), file->f_inode->i_uid.val);
+	event__unresolved(s, task, record, &j, PICKET_OPERATION_EXEC);
 	if (verdict >= PICKET_VERDICT_ALERT) {
 		ret = verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0;
 		count(ret ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);

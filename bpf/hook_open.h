@@ -68,6 +68,7 @@ static __always_inline bool open__judge(struct judgement *j, struct scratch *s, 
 	if (file->mode & MODE_WRITE || file->flags & OPEN_TRUNCATES)
 		change = PICKET_ACCESS_CHANGE;
 	verdict = judge__file(j, s, walked, file->owner, change, file->flags & OPEN_FOR_EXEC);
+	event__unresolved(s, task, record, j, PICKET_OPERATION_OPEN);
 	if (verdict < PICKET_VERDICT_ALERT)
 		return false;
 	refuse = verdict == PICKET_VERDICT_DENY;

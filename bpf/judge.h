@@ -23,6 +23,8 @@ struct judgement {
 	__u32 outcome;  /* verdict << 30 | rule; PASS with rule NONE: nothing to say */
 	__u32 audited;  /* a refusal was turned into an alert */
 	__u32 preset;   /* 1 + enum picket_preset, when it was one that decided */
+	__u32 unresolved; /* enum picket_unresolved, where a Block rule might have held */
+	__u32 pad;
 	__u64 hash;     /* of the object's path, for an alert; 0: unresolved */
 };
 
@@ -272,6 +274,14 @@ static __always_inline __u32 judge__decide(struct judgement *j, const struct scr
 	return judge__verdict(j);
 }
 
+/* No rule matches an object without a path; an allow-list refuses it, everything else lets it pass (6.3), and says so. */
+static __always_inline void judge__unresolved(struct judgement *j, int walked)
+{
+	count(PICKET_COUNT_PATH_UNRESOLVED);
+	if (j->head->flags & (PICKET_SET_BLOCKS << (j->category & 1)) && walked != WALK_INTERNAL)
+		j->unresolved = walked == WALK_TORN ? PICKET_UNRESOLVED_TORN : PICKET_UNRESOLVED_UNMOUNTED;
+}
+
 /*
  * Judges an access of the current task to the file whose path was walked into `s`. `change`: PICKET_ACCESS_CHANGE or 0.
  * Call judge__sources before the walk.
@@ -285,8 +295,8 @@ static __always_inline __u32 judge__file(struct judgement *j, struct scratch *s,
 		judge__search(j, s, PICKET_DEPTHS_FILE, JUDGE_OBJECT | change, owner);
 		if (walked == WALK_RESOLVED)
 			judge__path(s);
-		else /* no rule matches; an allow-list refuses it, everything else lets it pass (6.3) */
-			count(PICKET_COUNT_PATH_UNRESOLVED);
+		else
+			judge__unresolved(j, walked);
 	}
 	verdict = judge__decide(j, s, exec_open);
 	if (s && verdict >= PICKET_VERDICT_ALERT && walked == WALK_RESOLVED)

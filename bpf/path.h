@@ -7,11 +7,11 @@
 
 /*
  * Walks the path of `dentry` in the mount `vfsmount`. WALK_RESOLVED: s->steps and s->count are filled. Otherwise they hold
- * what could be read. Global, with addresses as plain numbers: the verifier looks at it once for all callers.
+ * what could be read; WALK_TORN: it changed each time. Global, with addresses as plain numbers: the verifier looks at it once for all callers.
  */
 __noinline int path__walk(struct scratch *s, __u64 vfsmount, __u64 dentry)
 {
-	int result;
+	int result = WALK_TORN;
 
 	if (!s)
 		return WALK_UNRESOLVED;
@@ -23,7 +23,7 @@ __noinline int path__walk(struct scratch *s, __u64 vfsmount, __u64 dentry)
 		if (result != WALK_TORN)
 			return result;
 	}
-	return WALK_UNRESOLVED;
+	return WALK_TORN;
 }
 
 /* The same where the verifier knows the types, several times as fast. */

@@ -39,6 +39,7 @@ KEEP(enum, picket_task_flags);
 KEEP(enum, picket_call_flags);
 KEEP(enum, picket_event_kind);
 KEEP(enum, picket_operation);
+KEEP(enum, picket_unresolved);
 KEEP(enum, picket_event_flags);
 KEEP(enum, picket_backend);
 KEEP(enum, picket_counter);

@@ -1,4 +1,4 @@
-import type { VerdictAlert } from '../../otel/alert.ts';
+import type { SystemEvent, VerdictAlert } from '../../otel/alert.ts';
 import { eventData } from '../../otel/event-data.ts';
 import { alertSpanId, root } from '../../otel/ids.ts';
 import { formatTimestamp } from '../../otel/timestamp.ts';
@@ -100,6 +100,38 @@ export function toAlert(verdict: Verdict, sensor: Sensor): VerdictAlert {
       Epoch: sensor.epoch,
       ...(alertFlags.length > 0 && { Flags: alertFlags }),
     },
+  };
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  [abi.unresolved.UNRESOLVED_UNMOUNTED]: 'unmounted',
+  [abi.unresolved.UNRESOLVED_TORN]: 'torn',
+};
+
+/**
+ * The system event about an object whose path could not be built in a workload with Block rules (alerts.md 3): `Data` names
+ * the hook and the reason, `Resource` is the readable rest of the path.
+ */
+export function toUnresolved(verdict: Verdict, sensor: Sensor): SystemEvent {
+  // No rule decided, so there is nobody to name and nothing that was done.
+  const {
+    PolicyName: _name,
+    Action: _action,
+    Result: _result,
+    Picket,
+    ...rest
+  } = toAlert({ ...verdict, rule: undefined }, sensor);
+  const data = `${rest.Data} reason=${reasons[Number(verdict.event.details[0])] ?? 'unknown'}`;
+  const parts = eventData(data);
+  const { Rule: _rule, ...picket } = Picket;
+  return {
+    ...rest,
+    Type: 'SystemEvent',
+    Operation: 'PathUnresolved',
+    ...(verdict.path && { Resource: verdict.path }),
+    Data: data,
+    ...(parts && { EventData: parts }),
+    Picket: picket,
   };
 }
 

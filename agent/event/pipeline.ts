@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { monotonicFactory } from 'ulid';
+import type { Alert } from '../../otel/alert.ts';
 import { processSpanId } from '../../otel/ids.ts';
 import * as abi from '../abi.gen.ts';
 import type { Emission } from '../export/exporter.ts';
@@ -10,7 +11,7 @@ import { judgeSyscall } from '../policy/lookup.ts';
 import type { RuleInfo, RuleNames } from '../policy/ruleset.ts';
 import type { Workload } from '../workload/registry.ts';
 import { uidInside } from '../workload/users.ts';
-import { type Sensor, toAlert } from './alert.ts';
+import { type Sensor, toAlert, toUnresolved, type Verdict } from './alert.ts';
 import type { ProcessTable } from './processes.ts';
 import { decode, type EventRecord } from './record.ts';
 import { joinPath, resolveLate } from './syscall.ts';
@@ -148,6 +149,9 @@ export class Pipeline {
       case abi.eventKind.EVENT_ALERT:
         this.#alert(event);
         break;
+      case abi.eventKind.EVENT_UNRESOLVED:
+        this.#unresolved(event);
+        break;
     }
   }
 
@@ -161,16 +165,28 @@ export class Pipeline {
     if (outcome === abi.outcome.OUTCOME_NONE && ruleSet) return; // no rule after all
     if (workload === undefined || path === undefined || (rule === undefined && number !== abi.outcome.OUTCOME_POSTURE))
       this.#unnamed(event);
-    else this.#emit(event, workload, rule, path.toWellFormed());
+    else this.#emit(toAlert, event, workload, rule, path.toWellFormed());
   }
 
-  #emit(event: EventRecord, workload: Workload, rule: RuleInfo | undefined, path: string): void {
+  #unresolved(event: EventRecord): void {
+    const workload = this.#context.workload(event.workload);
+    if (workload === undefined) this.#unnamed(event);
+    else this.#emit(toUnresolved, event, workload, undefined, event.path.toWellFormed());
+  }
+
+  #emit(
+    make: (verdict: Verdict, sensor: Sensor) => Alert,
+    event: EventRecord,
+    workload: Workload,
+    rule: RuleInfo | undefined,
+    path: string,
+  ): void {
     const { sensor, processes, kernelRelease } = this.#context;
     const process = processes.find(event.pid, event.startNs);
     const timeNs = sensor.boot.unixNs + event.timeNs;
     const seconds = Number(timeNs / 1_000_000_000n);
     const trace = this.#traces.of(event, workload.record.containerId, seconds);
-    const alert = toAlert(
+    const alert = make(
       {
         ...{ event, workload: workload.record, rule, path, process, timeNs },
         parentExecutable: processes.find(event.ppid, event.parentStartNs)?.executable,

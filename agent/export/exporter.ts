@@ -1,4 +1,4 @@
-import type { VerdictAlert } from '../../otel/alert.ts';
+import type { Alert } from '../../otel/alert.ts';
 import { type AlertContext, toRecord, toResource, toScope, toSpan } from '../../otel/mapping/mapping.ts';
 import type { LogRecord } from '../../otel/otlp/log.ts';
 import { encodeLogs } from '../../otel/otlp/logs.ts';
@@ -9,7 +9,7 @@ import type { Batch, Spool } from '../../otel/spool/spool.ts';
 
 /** An alert on its way out, with the spans of the processes behind it. */
 export interface Emission {
-  alert: VerdictAlert;
+  alert: Alert;
   context: AlertContext;
   processSpans: readonly Span[];
 }

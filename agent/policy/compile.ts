@@ -34,6 +34,7 @@ export function compile(
   const rules: RuleInfo[] = [];
   const syscalls = new Set<number>();
   let allowLists = 0;
+  let blocks = 0;
   for (const policy of covering)
     for (const rule of policy.rules) {
       if (rules.length === limits.MAX_RULES)
@@ -44,6 +45,8 @@ export function compile(
         if (rule.category === 'syscalls') syscalls.add(category >>> 8);
         for (const path of pathsOf(rule, spellings)) slots.add(category, path, judged);
       }
+      if (rule.action === 'Block' && rule.category === 'process') blocks |= setFlags.SET_BLOCKS;
+      if (rule.action === 'Block' && rule.category === 'file') blocks |= setFlags.SET_BLOCKS << 1;
       if (rule.action === 'Allow') allowLists |= setFlags.SET_ALLOW_LIST << categoryNumber(rule);
     }
 
@@ -52,7 +55,7 @@ export function compile(
 
   const { postures, diagnostics } = posturesOf(workload, settings);
   const mode = modeOf(workload, settings);
-  let flags = allowLists;
+  let flags = allowLists | blocks;
   if (postures.process === 'audit') flags |= setFlags.SET_POSTURE_AUDIT << categories.CATEGORY_PROCESS;
   if (postures.file === 'audit') flags |= setFlags.SET_POSTURE_AUDIT << categories.CATEGORY_FILE;
   if (mode === 'audited') flags |= setFlags.SET_AUDITED;

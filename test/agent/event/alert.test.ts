@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as abi from '../../../agent/abi.gen.ts';
-import { commandLine, rootOf, type Sensor, toAlert, type Verdict } from '../../../agent/event/alert.ts';
+import { commandLine, rootOf, type Sensor, toAlert, toUnresolved, type Verdict } from '../../../agent/event/alert.ts';
 import type { Process } from '../../../agent/event/processes.ts';
 import type { EventRecord } from '../../../agent/event/record.ts';
 import type { RuleInfo } from '../../../agent/policy/ruleset.ts';
@@ -337,5 +337,40 @@ describe('toAlert() of the node', () => {
       Type: 'MatchedPolicy',
       PolicyName: 'DefaultPosture',
     });
+  });
+});
+
+describe('toUnresolved()', () => {
+  const unresolved = (reason: bigint) =>
+    alertSchema.parse(
+      JSON.parse(
+        encodeAlertJson(
+          toUnresolved(
+            verdictOf({
+              event: { operation: OPERATION_OPEN, details: [reason, 0n, 0n, 0n], flags: flag.EVENT_PATH_UNRESOLVED },
+              path: '/rest',
+            }),
+            sensor,
+          ),
+        ),
+      ),
+    );
+
+  it('is a system event that names hook, reason and the rest of the path, and no rule', () => {
+    const alert = unresolved(1n);
+    expect(alert).toMatchObject({
+      Type: 'SystemEvent',
+      Operation: 'PathUnresolved',
+      Resource: '/rest',
+      Data: 'lsm=FILE_OPEN reason=unmounted',
+      EventData: { Lsm: 'FILE_OPEN', Reason: 'unmounted' },
+      Picket: { Flags: ['path-unresolved'] },
+    });
+    for (const field of ['PolicyName', 'Action', 'Result', 'Severity']) expect(alert).not.toHaveProperty(field);
+    expect(alert.Picket).not.toHaveProperty('Rule');
+  });
+
+  it('tells a path that changed each time from one that is not mounted', () => {
+    expect(unresolved(2n).Data).toBe('lsm=FILE_OPEN reason=torn');
   });
 });
