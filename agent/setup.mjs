@@ -15,7 +15,7 @@ const toRun = ['libbpf1', 'libatomic1']; // libatomic1: Node 26
 const toTest = [
   ...toRun,
   ...['qemu-system-x86', 'qemu-system-common', 'busybox-static', 'kmod', 'e2fsprogs', 'iproute2'],
-  ...['runc', 'mmdebstrap', 'clang', 'llvm', 'libc6-dev', 'libbpf-dev', 'bpftool'],
+  ...['runc', 'curl', 'mmdebstrap', 'clang', 'llvm', 'libc6-dev', 'libbpf-dev', 'bpftool'],
   ...['maven', 'default-jre-headless', 'git', 'ca-certificates'],
 ];
 

@@ -2,12 +2,23 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, matchesGlob } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isLong } from '../scale.ts';
+import { listCases } from './case.ts';
 import { reasonWithoutContainers } from './machine.ts';
 
-const kernels = isLong ? ['6.1', '6.12'] : ['6.1'];
+/** What differs between the kernels: the walk along a path, overlays, sockets, system calls, terminals, first programs. */
+const kernelSensitive = '{seed,deep,long,path,link,net,dns,preset,syscall,script,late,new}-*';
+/** runc's sessions are what users have; those of our own program take a third of the time in a guest. */
+const runs: { kernel: string; only: string; sessions: string }[] = isLong
+  ? ['6.1', '6.12'].map((kernel) => ({ kernel, only: '*', sessions: 'runc' }))
+  : [
+      { kernel: '6.12', only: '*', sessions: 'enter' },
+      { kernel: '6.1', only: kernelSensitive, sessions: 'runc' },
+    ];
+/** Alerts are not throttled yet. */
+const mayBeSkipped = /^skip throttle-\S+ \(0\.0 s\): needs the agent setting /;
 
 /** The runner as `picket policy test` starts it. */
 function runRunner(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
@@ -25,19 +36,23 @@ describe('picket policy test', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  test.for(kernels)('the cases of the first policies pass in the %s guest', { timeout: 600_000 }, async (kernel) => {
-    const junit = join(folder, 'results.xml');
+  test.for(runs)('the cases $only pass in the $kernel guest', { timeout: 7_200_000 }, async (run) => {
+    const junit = join(folder, `${run.kernel}.xml`);
     const cases = join(import.meta.dirname, 'cases');
-    const result = await runRunner(cases, '--kernel', kernel, '--only', 'seed-{01,07,10}-*', '--junit', junit);
-    const lines = result.stdout.trimEnd().split('\n');
-    expect(lines.at(-1), result.stdout + result.stderr).toBe('3 passed, 0 failed, 0 skipped');
-    expect(lines.slice(0, -1)).toEqual(
-      ['seed-01-proc-path-block', 'seed-07-file-dir-recursive-block', 'seed-10-syscall-unlink-all'].map((name) =>
-        expect.stringMatching(new RegExp(`^ok   ${name} \\(\\d+\\.\\d s\\)$`)),
-      ),
+    const options = Object.entries(run).flatMap(([name, value]) => [`--${name}`, value]);
+    const { stdout, stderr, status } = await runRunner(cases, ...options, '--junit', junit);
+    const lines = stdout.trimEnd().split('\n');
+    const of = (word: string) => lines.filter((line) => line.startsWith(word));
+    expect(of('FAIL '), stdout + stderr).toEqual([]);
+    expect(of('skip ').filter((line) => !mayBeSkipped.test(line))).toEqual([]);
+    const wanted = listCases(cases).filter((file) => matchesGlob(basename(file, '.yaml'), run.only));
+    const skipped = of('skip ').length;
+    expect(lines.at(-1), stderr).toBe(`${wanted.length - skipped} passed, 0 failed, ${skipped} skipped`);
+    expect(of('ok ')).toHaveLength(wanted.length - skipped);
+    expect(status).toBe(0);
+    expect(readFileSync(junit, 'utf8')).toContain(
+      `<testsuites tests="${wanted.length}" failures="0" errors="0" skipped="${skipped}"`,
     );
-    expect(result.status).toBe(0);
-    expect(readFileSync(junit, 'utf8')).toContain('<testsuites tests="3" failures="0" errors="0" skipped="0"');
   });
 
   test('a case that does not hold fails, a broken file fails, one that needs a guest is skipped, each by name', async ({
