@@ -239,6 +239,7 @@ static __always_inline void syscall__opened(struct task_struct *task, struct pic
 		return;
 	opened.owner = BPF_CORE_READ(file, f_inode, i_uid.val);
 	s = scratch__claim(&index);
+	judge__sources(&j, s, task, record);
 	mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
 	walked = s ? path__walk(s, mnt, (__u64)BPF_CORE_READ(file, f_path.dentry)) : path__unwalked(mnt);
 	if (open__judge(&j, s, walked, task, record, &opened, PICKET_EVENT_KILLED))

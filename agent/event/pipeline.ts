@@ -159,7 +159,8 @@ export class Pipeline {
     const workload = this.#context.workload(event.workload);
     const ruleSet = this.#context.ruleSet(event.set, event.generation);
     const path = workload && this.#objectPath(event, workload);
-    const outcome = ruleSet && path !== undefined ? outcomeOf(event, ruleSet, path) : event.outcome;
+    const program = this.#context.processes.find(event.pid, event.startNs)?.executable ?? '';
+    const outcome = ruleSet && path !== undefined ? outcomeOf(event, ruleSet, path, program) : event.outcome;
     const number = outcome & abi.outcome.OUTCOME_RULE;
     const rule = ruleSet?.rules[number];
     if (outcome === abi.outcome.OUTCOME_NONE && ruleSet) return; // no rule after all
@@ -242,11 +243,11 @@ export class Pipeline {
   }
 }
 
-/** The kernel could not compare a late path: the rules that name one go first, here. None: no alert after all. */
-function outcomeOf({ flags, syscall, outcome }: EventRecord, ruleSet: RuleNames, path: string): number {
+/** The kernel could not compare a late path: it is judged here, with the rules that name none. None: no alert after all. */
+function outcomeOf({ flags, syscall, outcome }: EventRecord, names: RuleNames, path: string, program: string): number {
   if (!(flags & abi.eventFlags.EVENT_PATH_LATE)) return outcome;
-  const byPath = judgeSyscall(ruleSet, syscall, path);
-  return byPath === abi.outcome.OUTCOME_NONE ? outcome : byPath;
+  const found = judgeSyscall(names, syscall, path, program);
+  return found === abi.outcome.OUTCOME_NONE ? outcome : found;
 }
 
 /** The first of a kind, the second, the fourth, …: a flood of them must not become a flood of log lines. */

@@ -15,3 +15,8 @@ export function canonicalCapability(written: string): string {
   const name = written.toLowerCase();
   return name.startsWith('cap_') ? name.slice(4) : name;
 }
+
+/** Number of a capability by its canonical name. */
+export function capabilityNumber(name: string): number {
+  return names.indexOf(name);
+}

@@ -1,24 +1,24 @@
-import { category as categories, limits, setFlags } from '../abi.gen.ts';
+import { category as categories, outcome, preset as presets, setFlags, verdict } from '../abi.gen.ts';
 import type { WorkloadRecord } from '../workload/workload.ts';
 import { baseline } from './baseline.ts';
-import { policyError, ruleError, uncoveredError } from './compile-error.ts';
-import { maxDepth } from './coverage.ts';
-import { depthOf } from './path.ts';
+import { type NumberedPreset, type NumberedRule, numberRules } from './number.ts';
 import { modeOf, posturesOf } from './posture.ts';
-import type { Policy, Rule } from './rule.ts';
-import { type RuleInfo, type RuleSet, ruleInfo } from './ruleset.ts';
+import { presetNumber } from './preset.ts';
+import type { Category, Policy } from './rule.ts';
+import { categoryNumber, ruleKeys } from './rule-key.ts';
+import type { RuleSet } from './ruleset.ts';
 import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
 import { SlotTable } from './slot.ts';
-import { below, rulePath, type Spellings } from './spelling.ts';
-import { syscallNumber } from './syscall.ts';
-import { compareBytes } from './verdict.ts';
+import { numberSources } from './source.ts';
+import { below, type Spellings } from './spelling.ts';
+import { outcomeOf } from './verdict.ts';
 
 export { CompileError } from './compile-error.ts';
 
 /**
- * Compiles all policies that cover the workload into one rule set: per path and directory, and for each kind of access,
- * the outcome that sections 13 to 15 of the policy language give. Pure; the order of `policies` does not matter.
+ * Compiles all policies that cover the workload into one rule set: per object, directory and source, and for each kind of
+ * access, the outcome that sections 13 to 15 of the policy language give. Pure; the order of `policies` does not matter.
  * `spellings` must know every path of the policies (resolveSpellings); `root` is where the workload's root directory lies
  * in its mount namespace. Throws CompileError.
  */
@@ -29,76 +29,61 @@ export function compile(
   spellings: Spellings,
   root = '/',
 ): RuleSet {
-  const covering = policies.filter((policy) => appliesTo(policy, workload, settings)).sort(comparePolicies);
+  const covering = policies.filter((policy) => appliesTo(policy, workload, settings));
+  const { rules, presets: asked, infos } = numberRules(covering);
+  const sources = numberSources(rules, spellings);
   const slots = new SlotTable();
-  const rules: RuleInfo[] = [];
   const syscalls = new Set<number>();
-  let allowLists = 0;
-  let blocks = 0;
-  for (const policy of covering)
-    for (const rule of policy.rules) {
-      if (rules.length === limits.MAX_RULES)
-        throw policyError(policy, `the rules of one workload are more than ${limits.MAX_RULES}`);
-      const judged = { ...rule, policyName: policy.name, number: rules.length };
-      rules.push(ruleInfo(rule));
-      for (const category of keyCategories(rule)) {
-        if (rule.category === 'syscalls') syscalls.add(category >>> 8);
-        for (const path of pathsOf(rule, spellings)) slots.add(category, path, judged);
-      }
-      if (rule.action === 'Block' && rule.category === 'process') blocks |= setFlags.SET_BLOCKS;
-      if (rule.action === 'Block' && rule.category === 'file') blocks |= setFlags.SET_BLOCKS << 1;
-      if (rule.action === 'Allow') allowLists |= setFlags.SET_ALLOW_LIST << categoryNumber(rule);
+  for (const rule of rules)
+    for (const key of ruleKeys(rule, spellings)) {
+      if (rule.category === 'syscalls') syscalls.add(key.category >>> 8);
+      slots.add(rule, key, sources.of.get(rule.number));
     }
 
-  if (allowLists & (setFlags.SET_ALLOW_LIST << categories.CATEGORY_FILE) && settings.fileBaseline === 'on')
-    for (const [path, flags] of baseline) slots.flag(categories.CATEGORY_FILE, below(root, path), flags);
+  let flags = ruleFlagsOf(rules);
+  if (flags & (setFlags.SET_ALLOW_LIST << categories.CATEGORY_FILE) && settings.fileBaseline === 'on')
+    for (const [path, baselineFlags] of baseline)
+      slots.flag(categories.CATEGORY_FILE, below(root, path), baselineFlags);
 
   const { postures, diagnostics } = posturesOf(workload, settings);
+  for (const [category, posture] of Object.entries(postures))
+    if (posture === 'audit') flags |= setFlags.SET_POSTURE_AUDIT << categoryNumber(category as Category);
   const mode = modeOf(workload, settings);
-  let flags = allowLists | blocks;
-  if (postures.process === 'audit') flags |= setFlags.SET_POSTURE_AUDIT << categories.CATEGORY_PROCESS;
-  if (postures.file === 'audit') flags |= setFlags.SET_POSTURE_AUDIT << categories.CATEGORY_FILE;
   if (mode === 'audited') flags |= setFlags.SET_AUDITED;
   if (mode === 'disabled') flags |= setFlags.SET_DISABLED;
   return {
-    flags,
-    entries: slots.entries,
-    rules,
+    flags: flags >>> 0,
+    judged: infos.reduce((mask, { category }) => mask | (1 << categoryNumber(category)), 0),
+    entries: [...slots.entries, ...sources.entries],
+    rules: infos,
+    presets: presetOutcomes(asked),
     syscalls: [...syscalls].sort((a, b) => a - b),
     policies: covering,
     diagnostics,
   };
 }
 
-function comparePolicies(a: Policy, b: Policy): number {
-  return compareBytes(a.name, b.name) || compareBytes(a.kind, b.kind) || compareBytes(a.namespace, b.namespace);
+/** What of `enum picket_set_flags` the rules ask for. */
+function ruleFlagsOf(rules: readonly NumberedRule[]): number {
+  let flags = 0;
+  for (const { action, category, object, fromSource } of rules) {
+    if (action === 'Allow') flags |= setFlags.SET_ALLOW_LIST << categoryNumber(category);
+    if (action === 'Block' && (category === 'process' || category === 'file'))
+      flags |= setFlags.SET_BLOCKS << categoryNumber(category);
+    if (fromSource.length > 0) flags |= setFlags.SET_SOURCES << categoryNumber(category);
+    if (object.kind === 'execname') flags |= setFlags.SET_EXECNAMES;
+  }
+  return flags;
 }
 
-function categoryNumber(rule: Rule): number {
-  if (rule.category === 'process') return categories.CATEGORY_PROCESS;
-  if (rule.category === 'file') return categories.CATEGORY_FILE;
-  if (rule.category === 'syscalls') return categories.CATEGORY_SYSCALL;
-  throw uncoveredError(rule);
-}
-
-/** The `category` of the keys under which a rule is found: one, or one for each system call it names. */
-function keyCategories(rule: Rule): number[] {
-  const { object } = rule;
-  if (object.kind !== 'syscall') return [categoryNumber(rule)];
-  return object.names.map((name) => {
-    const number = syscallNumber(name);
-    if (number === undefined) throw uncoveredError(rule);
-    return categories.CATEGORY_SYSCALL | (number << 8);
-  });
-}
-
-/** All spellings of the rule's path; undefined stands for a rule without a path. */
-function pathsOf(rule: Rule, spellings: Spellings): readonly (string | undefined)[] {
-  const path = rulePath(rule);
-  if (path === undefined) return [undefined];
-  const paths = spellings.get(path);
-  if (paths === undefined) throw new Error(`the spellings of ${path} are not known`);
-  if (paths.some((spelling) => depthOf(spelling) > maxDepth))
-    throw ruleError(rule, `${path} resolves to a path of more than ${maxDepth} components`);
-  return paths;
+/** Several policies may ask for one preset: a refusal counts before an alert, then the lower number. */
+function presetOutcomes(asked: readonly NumberedPreset[]): number[] {
+  const outcomes: number[] = new Array(presets.PRESETS).fill(outcome.OUTCOME_NONE);
+  for (const action of ['Audit', 'Block'] as const)
+    for (const preset of asked.filter((each) => each.action === action).reverse())
+      outcomes[presetNumber(preset.name)] = outcomeOf(
+        action === 'Block' ? verdict.VERDICT_DENY : verdict.VERDICT_ALERT,
+        preset.number,
+      );
+  return outcomes;
 }

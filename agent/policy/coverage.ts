@@ -3,6 +3,7 @@ import { type Diagnostic, diagnose } from './diagnostic.ts';
 import { depthOf } from './path.ts';
 import type { Report } from './report.ts';
 import type { Category, Policy, Rule, RuleObject } from './rule.ts';
+import { rulePaths } from './spelling.ts';
 
 /**
  * What the kernel side does not enforce yet. A policy that uses any of it is refused as a whole: half a policy in force
@@ -16,7 +17,6 @@ const uncoveredCategories: Partial<Record<Category, string>> = {
 
 const uncoveredObjects: Partial<Record<RuleObject['kind'], string>> = {
   glob: 'matchPatterns',
-  execname: 'execname',
 };
 
 /** System calls that rules may name now; the kernel side does not report the others yet. */
@@ -38,13 +38,11 @@ export function refuseUncovered(policy: Policy, report: Report): void {
     const { object, where } = rule;
     const uncovered = uncoveredCategories[rule.category] ?? uncoveredObjects[object.kind];
     if (uncovered !== undefined) refuse(where, uncovered, rule);
-    if (rule.fromSource.length > 0) refuse(`${where}.fromSource`, 'fromSource', rule);
     if (rule.qualifiers.allowedArgs) refuse(`${where}.allowedArgs`, 'allowedArgs', rule);
     if (object.kind === 'syscall')
       for (const name of object.names)
         if (!coveredSyscalls.has(name)) refuse(`${where}.syscall`, `rules on the system call ${name}`, rule);
-    const path = object.kind === 'syscall' ? object.target?.path : 'path' in object ? object.path : undefined;
-    if (path !== undefined && depthOf(path) > maxDepth)
+    if (rulePaths(rule).some((path) => depthOf(path) > maxDepth))
       refuse(where, `paths of more than ${maxDepth} components`, rule);
   }
 }

@@ -2,15 +2,14 @@ import { createHash } from 'node:crypto';
 import {
   category as categories,
   depths as depthMasks,
+  key as keyKinds,
   ruleKey as keyLayout,
-  outcome,
-  preset as presets,
   rule as ruleLayout,
   set as setLayout,
 } from '../abi.gen.ts';
-import { type HashKey, PathHasher } from './hash.ts';
+import { type HashKey, hashName, PathHasher } from './hash.ts';
 import { depthOf } from './path.ts';
-import type { RuleEntry, RuleInfo, RuleSet } from './ruleset.ts';
+import type { EntryObject, RuleEntry, RuleInfo, RuleSet } from './ruleset.ts';
 
 /** A rule set as the kernel's maps take it. */
 export interface EncodedRuleSet {
@@ -38,23 +37,24 @@ export class HashCollision extends Error {
   }
 }
 
-/** Encodes a rule set; equal sets give equal bytes. Throws HashCollision. */
-export function encode(ruleSet: RuleSet, key: HashKey): EncodedRuleSet {
-  const hasher = new PathHasher(key);
-  const hashed = ruleSet.entries.map((entry) => ({
-    entry,
-    hash: entry.path === undefined ? 0n : hasher.hash(entry.path),
-  }));
-  hashed.sort((a, b) => a.entry.category - b.entry.category || (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0));
+/** Encodes a rule set; equal sets give equal bytes. `hasher` may be kept for further sets under the same key. Throws HashCollision. */
+export function encode(ruleSet: RuleSet, key: HashKey, hasher = new PathHasher(key)): EncodedRuleSet {
+  const hashed = ruleSet.entries.map((entry) => ({ entry, hash: hashOf(entry.object, key, hasher) }));
+  hashed.sort(
+    (a, b) =>
+      a.entry.category - b.entry.category ||
+      a.entry.source - b.entry.source ||
+      (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0),
+  );
 
   const keys = Buffer.alloc(hashed.length * keyLayout.size);
   const values = Buffer.alloc(hashed.length * ruleLayout.size);
   for (const [i, { entry, hash }] of hashed.entries()) {
     const before = hashed[i - 1];
-    if (before?.hash === hash && before.entry.category === entry.category)
-      throw new HashCollision(before.entry.path ?? '', entry.path ?? '');
-    // 0 is kept for rules without a path.
-    if (hash === 0n && entry.path !== undefined) throw new HashCollision('', entry.path);
+    if (before?.hash === hash && before.entry.category === entry.category && before.entry.source === entry.source)
+      throw new HashCollision(nameOf(before.entry), nameOf(entry));
+    // 0 is kept for rules without an object.
+    if (hash === 0n && entry.object.kind !== 'number') throw new HashCollision('', nameOf(entry));
     writeKey(keys, i * keyLayout.size, entry, hash);
     writeRule(values, i * ruleLayout.size, entry);
   }
@@ -68,6 +68,21 @@ export function encode(ruleSet: RuleSet, key: HashKey): EncodedRuleSet {
   return { set, keys, values, count: hashed.length, rules: ruleSet.rules, digest };
 }
 
+function hashOf(object: EntryObject, key: HashKey, hasher: PathHasher): bigint {
+  switch (object.kind) {
+    case 'path':
+      return hasher.hash(object.path);
+    case 'name':
+      return hashName(object.name, key);
+    case 'number':
+      return BigInt(object.number);
+  }
+}
+
+function nameOf({ object }: RuleEntry): string {
+  return object.kind === 'path' ? object.path : String(object.kind === 'name' ? object.name : object.number);
+}
+
 /** Writes the generation under which the set is put in force into its head. */
 export function setGeneration(encoded: EncodedRuleSet, generation: number): Buffer {
   const set = Buffer.from(encoded.set);
@@ -75,26 +90,26 @@ export function setGeneration(encoded: EncodedRuleSet, generation: number): Buff
   return set;
 }
 
-/** By category: the mask of the depths that hold its keys. */
+/** By what a key is about: the mask of the depths that hold such keys. */
 const masks: Partial<Record<number, number>> = {
   [categories.CATEGORY_PROCESS]: depthMasks.DEPTHS_PROCESS,
   [categories.CATEGORY_FILE]: depthMasks.DEPTHS_FILE,
+  [categories.CATEGORY_DNS]: depthMasks.DEPTHS_DNS,
   [categories.CATEGORY_SYSCALL]: depthMasks.DEPTHS_SYSCALL,
+  [keyKinds.KEY_SOURCE]: depthMasks.DEPTHS_SOURCE,
 };
 
-function encodeSet({ entries, flags, syscalls }: RuleSet): Buffer {
+function encodeSet({ entries, flags, judged, presets, syscalls }: RuleSet): Buffer {
   const set = Buffer.alloc(setLayout.size);
   const { fields } = setLayout;
   const depths = new Array<bigint>(depthMasks.DEPTHS).fill(0n);
-  let judged = flags & 0xff; // an allow-list is asked even when no rule is left in it
-  for (const { path, category } of entries) {
-    judged |= 1 << (category & 0xff);
+  for (const { object, category } of entries) {
     const mask = masks[category & 0xff];
-    if (path === undefined || mask === undefined) continue;
-    depths[mask] = (depths[mask] ?? 0n) | (1n << BigInt(Math.min(depthOf(path), 63)));
+    if (object.kind !== 'path' || mask === undefined) continue;
+    depths[mask] = (depths[mask] ?? 0n) | (1n << BigInt(Math.min(depthOf(object.path), 63)));
   }
+  for (const [i, says] of presets.entries()) set.writeUInt32LE(says, fields.presets.offset + 4 * i);
   set.writeUInt32LE(judged, fields.rules.offset);
-  for (let i = 0; i < presets.PRESETS; i++) set.writeUInt32LE(outcome.OUTCOME_NONE, fields.presets.offset + 4 * i);
   for (const [i, mask] of depths.entries()) set.writeBigUInt64LE(mask, fields.depths.offset + i * 8);
   set.writeUInt32LE(flags, fields.flags.offset);
   for (const number of syscalls) {
@@ -104,9 +119,10 @@ function encodeSet({ entries, flags, syscalls }: RuleSet): Buffer {
   return set;
 }
 
-function writeKey(keys: Buffer, at: number, { category }: RuleEntry, hash: bigint): void {
+function writeKey(keys: Buffer, at: number, { category, source }: RuleEntry, hash: bigint): void {
   keys.writeBigUInt64LE(hash, at + keyLayout.fields.hash.offset);
   keys.writeUInt32LE(category, at + keyLayout.fields.category.offset);
+  keys.writeUInt32LE(source, at + keyLayout.fields.source.offset);
 }
 
 function writeRule(values: Buffer, at: number, entry: RuleEntry): void {
@@ -115,4 +131,5 @@ function writeRule(values: Buffer, at: number, entry: RuleEntry): void {
     for (const [kind, outcome] of entry[part].entries())
       values.writeUInt32LE(outcome, at + fields[part].offset + kind * 4);
   values.writeUInt32LE(entry.flags, at + fields.flags.offset);
+  values.writeUInt32LE(entry.list, at + fields.list.offset);
 }

@@ -1,6 +1,6 @@
 import { printable } from './field.ts';
 import { canonicalAction, inherit } from './inherit.ts';
-import { presetNames } from './preset.ts';
+import { isPreset, presetNames } from './preset.ts';
 import type { Report } from './report.ts';
 import type { PresetRule } from './rule.ts';
 import type { PolicyObject } from './schema.ts';
@@ -11,11 +11,12 @@ export function normalisePresets(object: PolicyObject, report: Report): PresetRu
   const presets: PresetRule[] = [];
   object.spec.presets?.forEach((entry, i) => {
     const path = ['spec', 'presets', i];
-    if (!presetNames.has(entry.name)) {
+    const { name } = entry;
+    if (!isPreset(name)) {
       report.add(
         'UnknownName',
         [...path, 'name'],
-        `found ${printable(entry.name)}; allowed: ${[...presetNames].join(', ')}; left out`,
+        `found ${printable(name)}; allowed: ${[...presetNames].join(', ')}; left out`,
       );
       return;
     }
@@ -27,7 +28,7 @@ export function normalisePresets(object: PolicyObject, report: Report): PresetRu
     const { severity, tags, message } = inherit(entry, {}, object.spec);
     const position = report.locate(path);
     presets.push({
-      name: entry.name,
+      name,
       action,
       severity,
       tags,

@@ -1,4 +1,5 @@
 import type { Position } from './diagnostic.ts';
+import type { PresetName } from './preset.ts';
 import type { Selector } from './select.ts';
 
 export const policyKinds = ['KubeArmorPolicy', 'KubeArmorClusterPolicy', 'KubeArmorHostPolicy'] as const;
@@ -59,7 +60,7 @@ export interface Rule {
 
 /** One preset; it takes its own action only, the other three values are inherited like a rule's. */
 export interface PresetRule {
-  name: string;
+  name: PresetName;
   action: 'Audit' | 'Block';
   severity: number;
   tags: readonly string[];

@@ -1,5 +1,5 @@
 import type { Diagnostic } from './diagnostic.ts';
-import type { Action, Category, Policy, PolicyKind, Rule } from './rule.ts';
+import type { Action, Category, Policy, PolicyIdentity, PolicyKind } from './rule.ts';
 import type { Outcomes } from './verdict.ts';
 
 /** What an alert says about the rule that made it. */
@@ -17,25 +17,42 @@ export interface RuleInfo {
   message: string;
 }
 
-/** What the rules say about one path: as an object, as a directory of its own level, as a directory further up. */
+/** What the hash of a key is made of. */
+export type EntryObject =
+  /** A path; a domain is one, its labels from the last to the first. */
+  | { kind: 'path'; path: string }
+  /** A name by itself: of a program, or an argument. */
+  | { kind: 'name'; name: string }
+  /** The number itself; 0: no object. */
+  | { kind: 'number'; number: number };
+
+/** One key of the kernel's map: what the rules say about one object, or a directory, under one source. */
 export interface RuleEntry {
-  /** Undefined: the entry of a syscall rule without a path. */
-  path: string | undefined;
+  object: EntryObject;
   /** `category` of `struct picket_rule_key`. */
   category: number;
+  /** Number of the source that acts, 0: any. */
+  source: number;
   exact: Outcomes;
   near: Outcomes;
   deep: Outcomes;
   /** `enum picket_rule_flags` */
   flags: number;
+  /** Of a part: the number of its list of arguments, else 0. */
+  list: number;
 }
 
 /** All rules in force on one workload; the number in an outcome is the index into `rules`. */
 export interface RuleSet {
   /** `enum picket_set_flags` */
   flags: number;
+  /** Bit c set: there are rules or presets of category c (`enum picket_category`). */
+  judged: number;
   entries: readonly RuleEntry[];
+  /** The lower the number, the sooner an alert names the rule. */
   rules: readonly RuleInfo[];
+  /** By `enum picket_preset`: what the preset says, OUTCOME_NONE: it is not asked for. */
+  presets: readonly number[];
   /** Numbers of the system calls that rules name, ascending. */
   syscalls: readonly number[];
   /** The policies that cover the workload. */
@@ -44,11 +61,23 @@ export interface RuleSet {
   diagnostics: readonly Diagnostic[];
 }
 
-/** As much of a rule set as names its verdicts. */
-export type RuleNames = Pick<RuleSet, 'rules' | 'entries'>;
+/** An entry by which the agent itself judges a system call (lookup.ts). */
+export type LateEntry = Pick<RuleEntry, 'category' | 'source' | 'exact' | 'near' | 'deep'> & {
+  /** Undefined: rules on the call without a path. */
+  path?: string | undefined;
+};
 
-export function ruleInfo(rule: Rule): RuleInfo {
-  const { category, policy, where, action, severity, tags, message } = rule;
+/** As much of a rule set as names its verdicts. */
+export interface RuleNames {
+  rules: readonly RuleInfo[];
+  late: readonly LateEntry[];
+}
+
+/** The part of a rule or a preset that alerts show. */
+type Named = Pick<RuleInfo, 'category' | 'action' | 'severity' | 'tags' | 'message'> & { where: string };
+
+export function ruleInfo(rule: Named, policy: PolicyIdentity & { uid: string }): RuleInfo {
+  const { category, where, action, severity, tags, message } = rule;
   const { kind, namespace, name, uid } = policy;
   return { category, kind, namespace, policy: name, uid, path: where, action, severity, tags, message };
 }

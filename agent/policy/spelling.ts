@@ -1,5 +1,5 @@
 import { type FollowedLink, type ReadEntry, resolvePath } from './links.ts';
-import type { Policy, Rule } from './rule.ts';
+import type { Policy, Rule, RuleObject } from './rule.ts';
 
 /** For each rule path all spellings in which it is compared; see resolvePath. */
 export type Spellings = ReadonlyMap<string, readonly string[]>;
@@ -19,21 +19,35 @@ export function resolveSpellings(policies: readonly Policy[], read: ReadEntry): 
   const links = new Map<string, FollowedLink>();
   const missing = new Set<string>();
   for (const policy of policies)
-    for (const rule of policy.rules) {
-      const path = rulePath(rule);
-      if (path === undefined || spellings.has(path)) continue;
-      const resolution = resolvePath(path, read);
-      spellings.set(path, withTerminal(resolution.spellings));
-      for (const link of resolution.links) links.set(link.path, link);
-      if (resolution.missing) missing.add(path);
-    }
+    for (const rule of policy.rules)
+      for (const path of rulePaths(rule)) {
+        if (spellings.has(path)) continue;
+        const resolution = resolvePath(path, read);
+        spellings.set(path, withTerminal(resolution.spellings));
+        for (const link of resolution.links) links.set(link.path, link);
+        if (resolution.missing) missing.add(path);
+      }
   return { spellings, links: [...links.values()], missing };
 }
 
-/** The path, or directory, that a rule compares with. */
-export function rulePath({ object }: Rule): string | undefined {
-  if (object.kind === 'syscall') return object.target?.path;
-  return object.kind === 'path' || object.kind === 'dir' ? object.path : undefined;
+/** The paths and directories that a rule compares with: its object's, those of its sources. */
+export function rulePaths({ object, fromSource }: Rule): string[] {
+  const paths = fromSource.map((source) => source.path);
+  const path = objectPath(object);
+  if (path !== undefined) paths.push(path);
+  return paths;
+}
+
+function objectPath(object: RuleObject): string | undefined {
+  switch (object.kind) {
+    case 'path':
+    case 'dir':
+      return object.path;
+    case 'syscall':
+      return object.target?.path;
+    default:
+      return undefined;
+  }
 }
 
 /** A terminal matches rules written as `/pts/N` as well as `/dev/pts/N`. */

@@ -3,7 +3,7 @@ import type { Engine } from '../kernel/engine.ts';
 import { createMap, mapTypes } from '../kernel/map.ts';
 import type { SavedRuleSet } from '../state/saved.ts';
 import { type EncodedRuleSet, setGeneration } from './encode.ts';
-import { lateEntries } from './lookup.ts';
+import { namesOf } from './lookup.ts';
 import type { RuleNames, RuleSet } from './ruleset.ts';
 
 /** A rule set in the kernel. */
@@ -117,7 +117,14 @@ export class RuleSetTable {
       throw error;
     }
     const { digest } = encoded;
-    const set = { index, digest, since: generation, names: ruleSet, users: 0, until: Number.POSITIVE_INFINITY };
+    const set = {
+      index,
+      digest,
+      since: generation,
+      names: namesOf(ruleSet),
+      users: 0,
+      until: Number.POSITIVE_INFINITY,
+    };
     this.#sets.set(digest, set);
     this.#remember(set);
     return this.#toSaved(set);
@@ -208,10 +215,10 @@ export class RuleSetTable {
   #toSaved({ index, since, digest, names }: Installed): SavedRuleSet | undefined {
     if (names === undefined) return undefined;
     const rules = names.rules.map((rule) => ({ ...rule, tags: [...rule.tags] }));
-    const entries = lateEntries(names).map((entry) => ({
-      ...{ ...entry, path: entry.path ?? '' },
+    const late = names.late.map((entry) => ({
+      ...entry,
       ...{ exact: [...entry.exact], near: [...entry.near], deep: [...entry.deep] },
     }));
-    return { engine: this.#engine.id, index, since, digest, names: { rules, entries } };
+    return { engine: this.#engine.id, index, since, digest, names: { rules, late } };
   }
 }

@@ -7,21 +7,25 @@ export type Outcomes = readonly number[];
 /** No rule says anything, for any access. */
 export const noOutcomes: Outcomes = new Array(access.ACCESS_KINDS).fill(outcome.OUTCOME_NONE);
 
-/** A rule as far as its verdict and its rank among equals go; `number` grows with policy and position. */
+/** A rule as far as its verdict and its rank among equals go: of equals the one with the lowest number is named. */
 export interface JudgedRule {
   action: Action;
   qualifiers: Qualifiers;
-  severity: number;
-  policyName: string;
   number: number;
+}
+
+/** The verdict, and the rule that gave it. */
+export function outcomeOf(says: number, number: number): number {
+  return ((says << outcome.OUTCOME_SHIFT) | number) >>> 0;
 }
 
 /** What one rule says about one kind of access (policy language, section 13): `enum picket_verdict`. */
 export function verdictOf({ action, qualifiers }: Pick<JudgedRule, 'action' | 'qualifiers'>, kind: number): number {
-  const { readOnly, ownerOnly, noTerminal } = qualifiers;
-  const qualified = readOnly || ownerOnly || noTerminal;
+  const { readOnly, ownerOnly, noTerminal, allowedArgs } = qualifiers;
+  const qualified = readOnly || ownerOnly || noTerminal || allowedArgs !== undefined;
   const inOrder =
     !(readOnly && kind & access.ACCESS_CHANGE) &&
+    !(allowedArgs && kind & access.ACCESS_UNLISTED) &&
     !(ownerOnly && kind & access.ACCESS_OTHER) &&
     !(noTerminal && kind & access.ACCESS_TERMINAL);
   if (qualified && inOrder) return verdict.VERDICT_PASS;
@@ -32,31 +36,25 @@ export function verdictOf({ action, qualifiers }: Pick<JudgedRule, 'action' | 'q
 
 /**
  * Judges rules of equal specificity for every kind of access (sections 14.2 and 14.3): the strongest verdict counts, and
- * of the rules with that verdict the one of highest severity, then policy name, then position is the one to be named.
+ * of the rules with that verdict the one with the lowest number is named. bpf/judge.h decides between the outcomes of
+ * several keys in the same way.
  */
 export function judgeEqual(rules: readonly JudgedRule[]): Outcomes {
   if (rules.length === 0) return noOutcomes;
   const outcomes: number[] = [];
   for (let kind = 0; kind < access.ACCESS_KINDS; kind++) {
-    let best: JudgedRule | undefined;
+    let number = 0;
     let strongest = -1;
     for (const rule of rules) {
       const says = verdictOf(rule, kind);
-      if (says > strongest || (says === strongest && best && compareNaming(rule, best) < 0)) {
-        strongest = says;
-        best = rule;
-      }
+      if (says < strongest || (says === strongest && rule.number > number)) continue;
+      strongest = says;
+      number = rule.number;
     }
     // Not allowed names no rule: the posture decides, and names itself.
-    const number = strongest === verdict.VERDICT_NOT_ALLOWED ? outcome.OUTCOME_POSTURE : (best?.number ?? 0);
-    outcomes.push(((strongest << outcome.OUTCOME_SHIFT) | number) >>> 0);
+    outcomes.push(outcomeOf(strongest, strongest === verdict.VERDICT_NOT_ALLOWED ? outcome.OUTCOME_POSTURE : number));
   }
   return outcomes;
-}
-
-function compareNaming(a: JudgedRule, b: JudgedRule): number {
-  if (a.severity !== b.severity) return b.severity - a.severity;
-  return compareBytes(a.policyName, b.policyName) || a.number - b.number;
 }
 
 /** Order of the UTF-8 bytes. */

@@ -54,15 +54,15 @@ export const savedRuleSet = z.strictObject({
         message: z.string(),
       }),
     ),
-    /** Of rules on system calls with a path: the agent compares late paths itself. */
-    entries: z.array(
+    /** Of rules on system calls: the agent compares late paths itself. */
+    late: z.array(
       z.looseObject({
-        path: z.string(),
+        path: z.string().optional(),
         category: z.int(),
+        source: z.int(),
         exact: outcomes,
         near: outcomes,
         deep: outcomes,
-        flags: z.int(),
       }),
     ),
   }),

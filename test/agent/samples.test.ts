@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readPolicies } from '../../agent/policy/read.ts';
 import { appliesTo } from '../../agent/policy/select.ts';
 import { defaultSettings } from '../../agent/policy/settings.ts';
-import { rulePath } from '../../agent/policy/spelling.ts';
+import { rulePaths } from '../../agent/policy/spelling.ts';
 import { workload } from './policy/objects.ts';
 
 const folder = join(import.meta.dirname, '../../agent/samples');
@@ -34,8 +34,7 @@ describe('agent/samples', () => {
           message: expect.stringMatching(/./),
           tags: expect.arrayContaining(['demo']),
         });
-        const path = rulePath(rule);
-        if (path !== undefined) expect(path).toMatch(/^\/(usr\/bin\/base64$|run\/picket\/demo\/)/);
+        for (const path of rulePaths(rule)) expect(path).toMatch(/^\/(usr\/bin\/base64$|run\/picket\/demo\/)/);
         expect(rule.action).not.toBe('Allow');
       }
     }

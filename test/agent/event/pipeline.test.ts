@@ -8,8 +8,9 @@ import type { EventRecord } from '../../../agent/event/record.ts';
 import type { Emission } from '../../../agent/export/exporter.ts';
 import type { Engine } from '../../../agent/kernel/engine.ts';
 import { compile } from '../../../agent/policy/compile.ts';
+import { namesOf } from '../../../agent/policy/lookup.ts';
 import { parsePolicyObject } from '../../../agent/policy/read.ts';
-import type { RuleSet } from '../../../agent/policy/ruleset.ts';
+import type { RuleNames } from '../../../agent/policy/ruleset.ts';
 import { defaultSettings } from '../../../agent/policy/settings.ts';
 import type { Workload } from '../../../agent/workload/registry.ts';
 import { workloadSchema } from '../../../agent/workload/workload.ts';
@@ -27,12 +28,12 @@ const record = workloadSchema.parse({
 });
 
 /** A rule set with rules on unlink: one for each path, in this order; `*` names no path. */
-function ruleSetOf(...paths: string[]): RuleSet {
+function ruleSetOf(...paths: string[]): RuleNames {
   const policies = paths.flatMap((path, i) => {
     const rule =
       path === '*' ? { matchSyscalls: [{ syscall: ['unlink'] }] } : { matchPaths: [{ path, syscall: ['unlink'] }] };
     const name = `p${i}`;
-    const spec = { severity: i + 1, syscalls: rule };
+    const spec = { severity: 10 - i, syscalls: rule };
     const { policy, diagnostics } = parsePolicyObject({
       ...{
         apiVersion: 'security.kubearmor.com/v1',
@@ -44,7 +45,7 @@ function ruleSetOf(...paths: string[]): RuleSet {
     if (policy === undefined) throw new Error(JSON.stringify(diagnostics));
     return [policy];
   });
-  return compile(policies, record, defaultSettings, new Map(paths.map((path) => [path, [path]])));
+  return namesOf(compile(policies, record, defaultSettings, new Map(paths.map((path) => [path, [path]]))));
 }
 
 const sensor: Sensor = {
@@ -166,7 +167,7 @@ describe('Pipeline.drain() with a late path', () => {
     alert({ flags: EVENT_PATH_LATE, path, base: '/home', outcome: none, pathHash: 0n, ...change });
 
   it('judges it by the rule set that was in force at the call', () => {
-    const sets: Record<number, RuleSet> = { 7: ruleSetOf('/home/f', '/x'), 8: ruleSetOf('/x', '/home/f', '/y') };
+    const sets: Record<number, RuleNames> = { 7: ruleSetOf('/home/f', '/x'), 8: ruleSetOf('/x', '/home/f', '/y') };
     context.ruleSet = (_, generation) => sets[generation];
     audit.push(late('f'), late('f', { generation: 8 }));
     pipelineOf().drain();

@@ -4,7 +4,7 @@ import { compile } from '../../../agent/policy/compile.ts';
 import { encode } from '../../../agent/policy/encode.ts';
 import { randomHashKey } from '../../../agent/policy/hash.ts';
 import { settingsSchema } from '../../../agent/policy/settings.ts';
-import { rulePath } from '../../../agent/policy/spelling.ts';
+import { rulePaths } from '../../../agent/policy/spelling.ts';
 import { KernelRuleSet } from './kernel.ts';
 import { accepted, workload } from './objects.ts';
 import { type Access, decide, type World, type WrittenPolicy } from './reference.ts';
@@ -42,25 +42,36 @@ function record<T extends Record<string, fc.Arbitrary<unknown>>>(model: T): fc.A
     .map((value) => Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)));
 }
 
+const source = fc.oneof(record({ path }), record({ dir: anyPath.map(withSlash), recursive: flag }));
+const sources = { fromSource: fc.option(fc.array(source, { maxLength: 3 }), { nil: undefined, freq: 2 }) };
 const list = (entry: fc.Arbitrary<unknown>) => fc.array(entry, { maxLength: 4 });
 const spec = record({
   ...levels,
   process: record({
     ...levels,
-    matchPaths: list(record({ path, ...qualifiers, ...levels })),
-    matchDirectories: list(record({ dir: anyPath.map(withSlash), recursive: flag, ...qualifiers, ...levels })),
+    matchPaths: list(
+      fc.oneof(
+        { weight: 3, arbitrary: record({ path, ...qualifiers, ...sources, ...levels }) },
+        { weight: 1, arbitrary: record({ execname: name, ...qualifiers, ...sources, ...levels }) },
+      ),
+    ),
+    matchDirectories: list(
+      record({ dir: anyPath.map(withSlash), recursive: flag, ...qualifiers, ...sources, ...levels }),
+    ),
   }),
   file: record({
     ...levels,
-    matchPaths: list(record({ path, readOnly: flag, ...qualifiers, ...levels })),
+    matchPaths: list(record({ path, readOnly: flag, ...qualifiers, ...sources, ...levels })),
     matchDirectories: list(
-      record({ dir: anyPath.map(withSlash), recursive: flag, readOnly: flag, ...qualifiers, ...levels }),
+      record({ dir: anyPath.map(withSlash), recursive: flag, readOnly: flag, ...qualifiers, ...sources, ...levels }),
     ),
   }),
   syscalls: record({
     ...levels,
-    matchSyscalls: list(record({ syscall, ...levels })),
-    matchPaths: list(record({ path: fc.oneof(path, anyPath.map(withSlash)), recursive: flag, syscall, ...levels })),
+    matchSyscalls: list(record({ syscall, ...sources, ...levels })),
+    matchPaths: list(
+      record({ path: fc.oneof(path, anyPath.map(withSlash)), recursive: flag, syscall, ...sources, ...levels }),
+    ),
   }),
 });
 const policy = fc.oneof(
@@ -85,6 +96,7 @@ const access: fc.Arbitrary<Access> = fc
     change: fc.boolean(),
     owner: fc.boolean(),
     terminal: fc.boolean(),
+    source: path,
   })
   .map(({ syscall: call, ...rest }) => ({
     ...rest,
@@ -123,7 +135,7 @@ describe('compile() and encode()', () => {
               ? { 'kubearmor-policy': 'audited' }
               : {};
           const read = objects.map(accepted);
-          const paths = read.flatMap(({ rules }) => rules.map(rulePath)).filter((one) => one !== undefined);
+          const paths = read.flatMap(({ rules }) => rules.flatMap(rulePaths));
           const key = randomHashKey();
           const ruleSet = compile(
             read,
@@ -154,7 +166,7 @@ describe('compile() and encode()', () => {
     fc.assert(
       fc.property(policies, fc.infiniteStream(fc.nat()), (written, random) => {
         const read = written.map((object) => accepted({ apiVersion: 'security.kubearmor.com/v1', ...object }));
-        const paths = read.flatMap(({ rules }) => rules.map(rulePath)).filter((one) => one !== undefined);
+        const paths = read.flatMap(({ rules }) => rules.flatMap(rulePaths));
         const spellings = new Map(paths.map((one) => [one, [one]]));
         const key = randomHashKey();
         const shuffled = read

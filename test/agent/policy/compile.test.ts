@@ -4,7 +4,7 @@ import { maxDepth } from '../../../agent/policy/coverage.ts';
 import { encode } from '../../../agent/policy/encode.ts';
 import type { Policy } from '../../../agent/policy/rule.ts';
 import { type Settings, settingsSchema } from '../../../agent/policy/settings.ts';
-import { rulePath } from '../../../agent/policy/spelling.ts';
+import { rulePaths } from '../../../agent/policy/spelling.ts';
 import type { WorkloadRecord } from '../../../agent/workload/workload.ts';
 import { KernelRuleSet } from './kernel.ts';
 import { accepted, csp, ksp, workload } from './objects.ts';
@@ -19,7 +19,7 @@ interface Place {
 }
 
 function compiled(policies: Policy[], { record = workload(), settings = {}, spellings = {} }: Place = {}) {
-  const paths = policies.flatMap(({ rules }) => rules.map(rulePath)).filter((path) => path !== undefined);
+  const paths = policies.flatMap(({ rules }) => rules.flatMap(rulePaths));
   return compile(
     policies,
     record,
@@ -31,7 +31,14 @@ function compiled(policies: Policy[], { record = workload(), settings = {}, spel
 /** What the kernel answers to an access: verdict and who is named. */
 function asked(policies: Policy[], access: Partial<Access> & { path: string }, place: Place = {}): string {
   const kernel = new KernelRuleSet(encode(compiled(policies, place), key), key);
-  const { verdict, by } = kernel.decide({ category: 'file', change: false, owner: true, terminal: false, ...access });
+  const { verdict, by } = kernel.decide({
+    category: 'file',
+    change: false,
+    owner: true,
+    terminal: false,
+    source: '/bin/cat',
+    ...access,
+  });
   return by === undefined ? verdict : `${verdict} by ${by}`;
 }
 

@@ -4,28 +4,11 @@ import { parsePolicyObject } from '../../../agent/policy/read.ts';
 import type { Policy } from '../../../agent/policy/rule.ts';
 import { csp, ksp } from './objects.ts';
 
-const from = { fromSource: [{ path: '/bin/sh' }] };
 const good = { matchPaths: [{ path: '/a' }] };
 
 describe('a policy that uses what is not enforced yet is refused as a whole', () => {
   it.each<[string, Record<string, unknown>, string]>([
-    [
-      'fromSource of a file',
-      ksp({ file: { matchPaths: [{ path: '/a', ...from }] } }),
-      'spec.file.matchPaths[0].fromSource',
-    ],
-    [
-      'fromSource of a program',
-      ksp({ process: { matchDirectories: [{ dir: '/a/', ...from }] } }),
-      'spec.process.matchDirectories[0].fromSource',
-    ],
-    [
-      'fromSource of a call',
-      ksp({ syscalls: { matchSyscalls: [{ syscall: ['unlink'], ...from }] } }),
-      'spec.syscalls.matchSyscalls[0].fromSource',
-    ],
     ['a glob', csp({ file: { matchPatterns: [{ pattern: '/a*' }] } }), 'spec.file.matchPatterns[0]'],
-    ['execname', ksp({ file: good, process: { matchPaths: [{ execname: 'x' }] } }), 'spec.process.matchPaths[0]'],
     [
       'allowedArgs',
       ksp({ process: { matchPaths: [{ path: '/a', allowedArgs: [] }] } }),

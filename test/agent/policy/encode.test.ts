@@ -3,24 +3,28 @@ import { compile } from '../../../agent/policy/compile.ts';
 import { encode, HashCollision, setGeneration } from '../../../agent/policy/encode.ts';
 import { randomHashKey } from '../../../agent/policy/hash.ts';
 import { parsePolicyObject } from '../../../agent/policy/read.ts';
-import { type RuleSet, ruleInfo } from '../../../agent/policy/ruleset.ts';
+import { type RuleEntry, type RuleSet, ruleInfo } from '../../../agent/policy/ruleset.ts';
 import { defaultSettings } from '../../../agent/policy/settings.ts';
 import { resolveSpellings } from '../../../agent/policy/spelling.ts';
 import { noOutcomes } from '../../../agent/policy/verdict.ts';
 import { accepted, ksp, workload } from './objects.ts';
 
 const key = { name: 2n ** 60n + 3n, path: 2n ** 60n + 7n };
-const entry = (path: string | undefined, category = 1) => ({
-  path,
+const entry = (path: string | undefined, category = 1): RuleEntry => ({
+  object: path === undefined ? { kind: 'number', number: 0 } : { kind: 'path', path },
   category,
+  source: 0,
   exact: noOutcomes,
   near: noOutcomes,
   deep: noOutcomes,
   flags: 0,
+  list: 0,
 });
 const ruleSet = (entries: RuleSet['entries'], rest: Partial<RuleSet> = {}): RuleSet => ({
   flags: 0,
+  judged: 0,
   rules: [],
+  presets: new Array(5).fill(0x3fffffff),
   syscalls: [],
   policies: [],
   diagnostics: [],
@@ -55,7 +59,7 @@ describe('encode()', () => {
           entry('/c/d/e', 5 | (87 << 8)),
           entry(undefined, 5 | (263 << 8)),
         ],
-        { flags: 0x102, syscalls: [0, 87, 263, 511] },
+        { flags: 0x102, judged: 0b100011, syscalls: [0, 87, 263, 511] },
       ),
       key,
     );
@@ -85,7 +89,9 @@ describe('encode()', () => {
       ruleSet([entry('/a'), entry('/b')], { syscalls: [87] }),
       ruleSet([entry('/a'), { ...entry('/b'), flags: 1 }]),
       ruleSet([entry('/a'), entry('/b')], {
-        rules: accepted(ksp({ file: { matchPaths: [{ path: '/a' }] } })).rules.map(ruleInfo),
+        rules: accepted(ksp({ file: { matchPaths: [{ path: '/a' }] } })).rules.map((rule) =>
+          ruleInfo(rule, rule.policy),
+        ),
       }),
     ];
     expect(new Set([one, ...others.map((other) => encode(other, key))].map(({ digest }) => digest)).size).toBe(7);

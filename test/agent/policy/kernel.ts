@@ -2,22 +2,35 @@ import type { EncodedRuleSet } from '../../../agent/policy/encode.ts';
 import type { HashKey } from '../../../agent/policy/hash.ts';
 import { pathBytes } from '../../../agent/policy/pathname.ts';
 import type { Access, Decision } from './reference.ts';
-import { slowHash } from './slow-hash.ts';
+import { slowHash, slowName } from './slow-hash.ts';
 
 /*
- * What bpf/judge.h does with a loaded rule set, over the encoded bytes: offsets, sizes and flags as in bpf/abi.h,
- * written out once more.
+ * What bpf/judge.h and bpf/source.h do with a loaded rule set, over the encoded bytes: offsets, sizes and flags as in
+ * bpf/abi.h, written out once more.
  */
 
 const none = 0x3fffffff;
 const posture = 0x3ffffffe;
 const syscallNumbers: Record<string, number> = { rmdir: 84, unlink: 87, unlinkat: 263 };
+const categories = { process: 0, file: 1, syscalls: 5 };
+const depthMasks: Record<number, number> = { 0: 0, 1: 1, 5: 2 };
+const [keyExecname, keySource] = [16, 17];
+const kinds = { any: 0, directory: 1, name: 3, exact: 4 };
 
 interface Rule {
   exact: number;
   near: number;
   deep: number;
   flags: number;
+}
+
+/** The search for the rule that decides: struct judge_search. */
+interface Search {
+  sources: number[];
+  outcome: number;
+  rank: number;
+  kind: number;
+  baseline: number;
 }
 
 export class KernelRuleSet {
@@ -35,9 +48,12 @@ export class KernelRuleSet {
     )
       throw new Error('sizes');
     for (let i = 0; i < encoded.count; i++) {
+      const { keys } = encoded;
       const at = i * 16;
-      if (encoded.keys.readUInt32LE(at + 12) !== 0) throw new Error('source');
-      this.#rules.set(`${encoded.keys.readBigUInt64LE(at)} ${encoded.keys.readUInt32LE(at + 8)}`, i * 112);
+      this.#rules.set(
+        `${keys.readBigUInt64LE(at)} ${keys.readUInt32LE(at + 8)} ${keys.readUInt32LE(at + 12)}`,
+        i * 112,
+      );
     }
     if (this.#rules.size !== encoded.count) throw new Error('a key twice');
   }
@@ -46,7 +62,8 @@ export class KernelRuleSet {
     const { set, rules } = this.#encoded;
     const flags = set.readUInt32LE(40);
     if (flags & 0x20000) return { verdict: 'pass' };
-    const category = { process: 0, file: 1, syscalls: 5 }[access.category];
+    const category = categories[access.category];
+    if (!(set.readUInt32LE(48) & (1 << category))) return { verdict: 'pass' };
     const kind = (access.change ? 1 : 0) | (access.owner ? 0 : 2) | (access.terminal ? 4 : 0);
     let keyCategory = category;
     if (access.syscall !== undefined) {
@@ -55,12 +72,18 @@ export class KernelRuleSet {
         return { verdict: 'pass' };
       keyCategory = 5 | (number << 8);
     }
-    let { outcome, baseline } = this.#walk(access.path, category, keyCategory, kind);
-    if (outcome === none && access.syscall !== undefined) outcome = this.#rule(0n, keyCategory, kind)?.exact ?? none;
+    const sources = flags & (0x1000000 << category) ? this.#sources(access.source) : [];
+    const search: Search = { sources, outcome: none, rank: 0xffffffff, kind: kinds.any, baseline: 0 };
+    this.#walk(search, access.path, category, keyCategory, kind);
+    if (access.syscall !== undefined) this.#object(search, 0n, keyCategory, kinds.any, kind);
+    const name = access.path.slice(access.path.lastIndexOf('/') + 1);
+    if (category === 0 && flags & 0x40000 && name !== '')
+      this.#object(search, slowName(pathBytes(name), this.#key.name), keyExecname, kinds.name, kind);
 
+    let { outcome } = search;
     if (outcome === none) {
       if (!(flags & (1 << category))) return { verdict: 'pass' };
-      if (category === 1 && baseline & (access.change ? 2 : 1)) return { verdict: 'pass' };
+      if (category === 1 && search.baseline & (access.change ? 2 : 1)) return { verdict: 'pass' };
     }
     if (outcome === none || outcome >>> 30 === 0) {
       if (outcome !== none && (outcome & none) !== posture) throw new Error('not allowed names a rule');
@@ -79,30 +102,64 @@ export class KernelRuleSet {
     }
   }
 
-  #walk(path: string, category: number, keyCategory: number, kind: number): { outcome: number; baseline: number } {
-    const depths = this.#encoded.set.readBigUInt64LE((category === 5 ? 2 : category) * 8);
-    const names = path === '/' ? [] : path.slice(1).split('/');
-    let outcome = none;
-    let baseline = 0;
-    for (let depth = 0; depth <= names.length; depth++) {
-      if ((depths & (1n << BigInt(Math.min(depth, 63)))) === 0n) continue;
-      const prefix = `/${names.slice(0, depth).join('/')}`;
-      const rule = this.#rule(slowHash(pathBytes(prefix), this.#key.name, this.#key.path), keyCategory, kind);
-      if (!rule) continue;
-      const distance = names.length - depth;
-      if (rule.flags & 2 && distance > 0) baseline |= 1;
-      if (distance === 0 && rule.flags & 1) baseline |= rule.flags & 4 ? 3 : 1;
-      if (distance === 0 && rule.exact !== none) outcome = rule.exact;
-      else {
-        const found = distance <= 1 ? rule.near : rule.deep;
-        if (found !== none) outcome = found;
-      }
+  /** source__find */
+  #sources(program: string): number[] {
+    const found: number[] = [];
+    for (const { hash, distance } of this.#levels(program, 3).reverse()) {
+      const rule = this.#rule(hash, keySource, 0, 0);
+      const number = rule && (distance === 0 ? rule.exact : distance === 1 ? rule.near : rule.deep);
+      if (number) found.push(number);
     }
-    return { outcome, baseline };
+    if (found.length > 16) throw new Error('more sources than a task has room for');
+    return found;
   }
 
-  #rule(hash: bigint, category: number, kind: number): Rule | undefined {
-    const at = this.#rules.get(`${hash} ${category}`);
+  /** The path and the directories above it at depths where there are keys, from the root down. */
+  #levels(path: string, mask: number): { hash: bigint; distance: number }[] {
+    const depths = this.#encoded.set.readBigUInt64LE(mask * 8);
+    const names = path === '/' ? [] : path.slice(1).split('/');
+    return [...names.keys(), names.length]
+      .filter((depth) => depths & (1n << BigInt(Math.min(depth, 63))))
+      .map((depth) => {
+        const prefix = pathBytes(`/${names.slice(0, depth).join('/')}`);
+        return { hash: slowHash(prefix, this.#key.name, this.#key.path), distance: names.length - depth };
+      });
+  }
+
+  /** judge__path */
+  #walk(search: Search, path: string, category: number, keyCategory: number, kind: number): void {
+    for (const { hash, distance } of this.#levels(path, depthMasks[category] ?? -1)) {
+      const rule = this.#rule(hash, keyCategory, 0, kind);
+      if (!rule) continue;
+      if (rule.flags & 2 && distance > 0) search.baseline |= 1;
+      if (distance === 0 && rule.flags & 1) search.baseline |= rule.flags & 4 ? 3 : 1;
+      const offerBoth = (each: Rule, rank: number) => {
+        offer(search, rank, kinds.directory, distance <= 1 ? each.near : each.deep);
+        if (distance === 0) offer(search, rank, kinds.exact, each.exact);
+      };
+      offerBoth(rule, search.sources.length);
+      if (!(rule.flags & 8)) continue;
+      for (const [rank, source] of search.sources.entries()) {
+        const own = this.#rule(hash, keyCategory, source, kind);
+        if (own) offerBoth(own, rank);
+      }
+    }
+  }
+
+  /** judge__look_up_object */
+  #object(search: Search, hash: bigint, keyCategory: number, rankKind: number, kind: number): void {
+    const rule = this.#rule(hash, keyCategory, 0, kind);
+    if (!rule) return;
+    offer(search, search.sources.length, rankKind, rule.exact);
+    if (!(rule.flags & 8)) return;
+    for (const [rank, source] of search.sources.entries()) {
+      const own = this.#rule(hash, keyCategory, source, kind);
+      if (own) offer(search, rank, rankKind, own.exact);
+    }
+  }
+
+  #rule(hash: bigint, category: number, source: number, kind: number): Rule | undefined {
+    const at = this.#rules.get(`${hash} ${category} ${source}`);
     if (at === undefined) return undefined;
     const { values } = this.#encoded;
     return {
@@ -112,4 +169,17 @@ export class KernelRuleSet {
       flags: values.readUInt32LE(at + 96),
     };
   }
+}
+
+/** judge__offer */
+function offer(search: Search, rank: number, kind: number, outcome: number): void {
+  if (outcome === none || rank > search.rank) return;
+  if (rank === search.rank) {
+    if (kind < search.kind) return;
+    if (kind === search.kind && kind !== kinds.directory) {
+      const [verdict, before] = [outcome >>> 30, search.outcome >>> 30];
+      if (verdict < before || (verdict === before && outcome >= search.outcome)) return;
+    }
+  }
+  Object.assign(search, { rank, kind, outcome });
 }

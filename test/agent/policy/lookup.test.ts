@@ -2,94 +2,93 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { outcome as outcomes } from '../../../agent/abi.gen.ts';
 import { compile } from '../../../agent/policy/compile.ts';
-import { judgeSyscall } from '../../../agent/policy/lookup.ts';
-import type { RuleSet } from '../../../agent/policy/ruleset.ts';
+import { judgeSyscall, namesOf } from '../../../agent/policy/lookup.ts';
+import type { RuleNames } from '../../../agent/policy/ruleset.ts';
 import { defaultSettings } from '../../../agent/policy/settings.ts';
+import { rulePaths } from '../../../agent/policy/spelling.ts';
 import { accepted, ksp, workload } from './objects.ts';
+import { decide, type WrittenPolicy } from './reference.ts';
 
 const numbers = { unlink: 87, rmdir: 84, unlinkat: 263 } as const;
 type Call = keyof typeof numbers;
 
-interface Written {
-  path: string;
-  recursive: boolean;
-  syscall: Call;
+function names(spec: object): RuleNames {
+  const policy = accepted(ksp(spec));
+  const paths = policy.rules.flatMap(rulePaths);
+  return namesOf(compile([policy], workload(), defaultSettings, new Map(paths.map((path) => [path, [path]]))));
 }
 
-function compiled(rules: readonly Written[]): RuleSet {
-  const policy = accepted(
-    ksp({ syscalls: { matchPaths: rules.map(({ syscall, ...rule }) => ({ ...rule, syscall: [syscall] })) } }),
-  );
-  const paths = rules.map(({ path }) => path.replace(/(.)\/$/, '$1'));
-  return compile([policy], workload(), defaultSettings, new Map(paths.map((path) => [path, [path]])));
-}
-
-const names = (path: string) => path.split('/').filter((name) => name !== '');
-
-/**
- * The same search the slow way, from the rules as written (policy language 11 and 14): every rule is looked at, an exact
- * path beats every directory, the deepest directory beats the others; the numbers of all that tie are the answer.
- */
-function search(rules: readonly Written[], syscall: Call, path: string): number[] {
-  const wanted = names(path);
-  let best = -1;
-  let found: number[] = [];
-  for (const [i, rule] of rules.entries()) {
-    const own = names(rule.path);
-    const same = own.length === wanted.length && own.every((name, at) => wanted[at] === name);
-    const below = own.length < wanted.length && own.every((name, at) => wanted[at] === name);
-    const directory = rule.recursive || rule.path.endsWith('/');
-    if (rule.syscall !== syscall || !(same || (below && rule.recursive))) continue;
-    const rank = directory ? own.length : 1000;
-    if (rank > best) found = [];
-    if (rank >= best) found.push(i);
-    best = Math.max(best, rank);
-  }
-  return found;
+/** The rule that is named. */
+function named(set: RuleNames, call: Call, path: string, program: string | undefined): string | undefined {
+  const found = judgeSyscall(set, numbers[call], path, program);
+  return found === outcomes.OUTCOME_NONE ? undefined : set.rules[found & outcomes.OUTCOME_RULE]?.path;
 }
 
 const name = fc.constantFrom('a', 'b', 'cc');
-const path = fc.array(name, { maxLength: 5 }).map((parts) => `/${parts.join('/')}`);
-const rule: fc.Arbitrary<Written> = fc
-  .record({
-    path: fc.tuple(fc.array(name, { minLength: 1, maxLength: 4 }), fc.boolean()),
-    recursive: fc.boolean(),
-    syscall: fc.constantFrom<Call>('unlink', 'rmdir'),
-  })
-  .map(({ path: [parts, slash], ...rest }) => ({ path: `/${parts.join('/')}${slash ? '/' : ''}`, ...rest }));
+const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((parts) => `/${parts.join('/')}`);
+const slash = fc.constantFrom('', '/');
+const syscall = fc.constantFrom<Call>('unlink', 'rmdir').map((call) => [call]);
+const source = fc.oneof(
+  path.map((one) => ({ path: one })),
+  fc.tuple(path, fc.boolean()).map(([dir, recursive]) => ({ dir: `${dir}/`, recursive })),
+);
+const fromSource = fc.array(source, { maxLength: 2 });
+const spec = fc.record({
+  syscalls: fc.record({
+    matchSyscalls: fc.array(fc.record({ syscall, fromSource }), { maxLength: 2 }),
+    matchPaths: fc.array(
+      fc.record({
+        path: fc.tuple(path, slash).map((parts) => parts.join('')),
+        recursive: fc.boolean(),
+        syscall,
+        fromSource,
+      }),
+      { minLength: 1, maxLength: 8 },
+    ),
+  }),
+});
 
 describe('judgeSyscall()', () => {
-  it('finds the rule that a search through all of them finds', () => {
+  it('names the rule that the language names', () => {
+    const seen = new Set<string>();
     fc.assert(
-      fc.property(
-        fc.array(rule, { minLength: 1, maxLength: 8 }),
-        path,
-        fc.constantFrom<Call>('unlink', 'rmdir', 'unlinkat'),
-        (rules, object, call) => {
-          const answer = judgeSyscall(compiled(rules), numbers[call], object);
-          const expected = search(rules, call, object);
-          if (expected.length === 0) expect(answer).toBe(outcomes.OUTCOME_NONE);
-          else expect(expected).toContain(answer & outcomes.OUTCOME_RULE);
-        },
-      ),
-      { numRuns: 500 },
+      fc.property(spec, path, path, fc.constantFrom<Call>('unlink', 'rmdir', 'unlinkat'), (rules, object, by, call) => {
+        const world = {
+          policies: [ksp(rules)] as unknown as WrittenPolicy[],
+          ...{ filePosture: 'block' as const, baseline: false, audited: false, disabled: false },
+          spellings: (one: string) => [one],
+        };
+        const access = { category: 'syscalls' as const, change: false, owner: true, terminal: false };
+        const decision = decide(world, { ...access, path: object, syscall: call, source: by });
+        const answer = named(names(rules), call, object, by);
+        expect(answer && `p ${answer}`).toBe(decision.by);
+        seen.add(String(decision.by).replace(/\d/, ''));
+      }),
+      { numRuns: 1000 },
     );
+    expect([...seen].sort()).toEqual(['p spec.syscalls.matchPaths[]', 'p spec.syscalls.matchSyscalls[]', 'undefined']);
   });
 
-  it('does not look at rules without a path, nor at those of other categories', () => {
-    const policy = accepted(
-      ksp({
-        syscalls: { matchSyscalls: [{ syscall: ['unlink'] }] },
-        file: { matchPaths: [{ path: '/a', action: 'Block' }] },
-      }),
-    );
-    const ruleSet = compile([policy], workload(), defaultSettings, new Map([['/a', ['/a']]]));
-    for (const object of ['/', '/a', '/a/b']) expect(judgeSyscall(ruleSet, 87, object)).toBe(outcomes.OUTCOME_NONE);
+  it('knows no source of a program that is not known: rules with fromSource do not match', () => {
+    const set = names({
+      syscalls: {
+        matchPaths: [{ path: '/a', syscall: ['unlink'], fromSource: [{ dir: '/', recursive: true }] }],
+        matchSyscalls: [{ syscall: ['unlink'] }],
+      },
+    });
+    expect(named(set, 'unlink', '/a', '/bin/rm')).toBe('spec.syscalls.matchPaths[0]');
+    for (const program of [undefined, '', 'memfd:x'])
+      expect(named(set, 'unlink', '/a', program)).toBe('spec.syscalls.matchSyscalls[0]');
+  });
+
+  it('does not look at rules of other categories', () => {
+    const set = names({ file: { matchPaths: [{ path: '/a', action: 'Block' }] } });
+    for (const object of ['/', '/a', '/a/b']) expect(named(set, 'unlink', object, '/a')).toBeUndefined();
   });
 
   it('answers for the root directory', () => {
-    const ruleSet = compiled([{ path: '/', recursive: true, syscall: 'rmdir' }]);
+    const set = names({ syscalls: { matchPaths: [{ path: '/', recursive: true, syscall: ['rmdir'] }] } });
     for (const object of ['/', '/x', '/x/y/z'])
-      expect(judgeSyscall(ruleSet, 84, object) & outcomes.OUTCOME_RULE).toBe(0);
+      expect(named(set, 'rmdir', object, undefined)).toBe('spec.syscalls.matchPaths[0]');
   });
 });

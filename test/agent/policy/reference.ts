@@ -11,11 +11,15 @@ export interface Access {
   change: boolean;
   owner: boolean;
   terminal: boolean;
+  /** The program that acts; for a program that is to start: its parent's. */
+  source: string;
 }
 
 /** The fields of a rule as written; of each category those it knows. */
 interface WrittenRule {
   path?: string;
+  execname?: string;
+  fromSource?: { path?: string; dir?: string; recursive?: boolean }[];
   dir?: string;
   recursive?: boolean;
   readOnly?: boolean;
@@ -64,8 +68,8 @@ const strength: Result[] = ['not allowed', 'pass', 'alert', 'deny'];
 
 interface Candidate {
   result: Result;
-  exact: boolean;
-  depth: number;
+  /** The larger, the more specific; compared one after the other. */
+  rank: readonly number[];
   severity: number;
   name: string;
   kind: string;
@@ -94,9 +98,9 @@ export function decide(world: World, access: Access): Decision {
             : (rule.action ?? category.action ?? policy.spec.action ?? 'Block').toLowerCase();
         if (action === 'allow') allowList = true;
         if (access.category === 'syscalls' && !rule.syscall?.includes(access.syscall ?? '')) continue;
-        for (const match of matches(world, access, list, rule))
+        for (const rank of ranks(world, access, list, rule))
           candidates.push({
-            ...match,
+            rank,
             result: judge(action, rule, access),
             severity: rule.severity ?? category.severity ?? policy.spec.severity ?? 1,
             name: policy.metadata.name,
@@ -114,9 +118,7 @@ export function decide(world: World, access: Access): Decision {
     return posture(world);
   }
 
-  const anyExact = candidates.some(({ exact }) => exact);
-  const deepest = Math.max(...candidates.map(({ depth }) => depth));
-  const best = candidates.filter(({ exact, depth }) => (anyExact ? exact : depth === deepest));
+  const best = candidates.filter((one) => candidates.every((other) => compareRanks(one.rank, other.rank) >= 0));
   const strongest = Math.max(...best.map(({ result }) => strength.indexOf(result)));
   const named = best.filter(({ result }) => strength.indexOf(result) === strongest);
   const severity = Math.max(...named.map((rule) => rule.severity));
@@ -139,6 +141,10 @@ export function decide(world: World, access: Access): Decision {
   }
 }
 
+function compareRanks(a: readonly number[], b: readonly number[]): number {
+  return a.map((value, i) => value - (b[i] ?? 0)).find((difference) => difference !== 0) ?? 0;
+}
+
 function posture(world: World): Decision {
   const denies = world.filePosture === 'block' && !world.audited;
   return { verdict: denies ? 'deny' : 'alert', by: 'DefaultPosture' };
@@ -156,26 +162,52 @@ function judge(action: string, rule: WrittenRule, access: Access): Result {
   return holds.length > 0 ? 'not allowed' : 'pass';
 }
 
-/** In which ways the rule's object is the access's; a path that matches in several spellings matches several times. */
-function matches(world: World, access: Access, list: string, rule: WrittenRule): { exact: boolean; depth: number }[] {
-  if (list === 'matchSyscalls') return [{ exact: false, depth: -1 }];
+/** In which ways source and object of the rule are the access's: by source first, then by object. */
+function ranks(world: World, access: Access, list: string, rule: WrittenRule): number[][] {
+  const objects = matches(world, access, list, rule);
+  return sources(world, access, rule).flatMap((source) =>
+    objects.map(({ kind, depth }) => [...source, kind, kind === 1 ? depth : 0]),
+  );
+}
+
+/** Program, directory (the deeper the more), none. */
+function sources(world: World, { source }: Access, { fromSource = [] }: WrittenRule): number[][] {
+  if (fromSource.length === 0) return [[0, 0]];
+  return fromSource.flatMap(({ path, dir = '', recursive }) => {
+    if (path !== undefined) return world.spellings(path).flatMap((each) => (each === source ? [[2, 0]] : []));
+    return world.spellings(dir === '/' ? '/' : dir.replace(/\/$/, '')).flatMap((each) => {
+      const below = each === '/' ? '/' : `${each}/`;
+      const isIn = source.startsWith(below) && (recursive || !source.slice(below.length).includes('/'));
+      return isIn ? [[1, each.split('/').filter((name) => name !== '').length]] : [];
+    });
+  });
+}
+
+/**
+ * In which ways the rule's object is the access's; a path that matches in several spellings matches several times. Kinds: 3 the
+ * path, 2 the program's name, 1 a directory, 0 any object.
+ */
+function matches(world: World, access: Access, list: string, rule: WrittenRule): { kind: number; depth: number }[] {
+  if (list === 'matchSyscalls') return [{ kind: 0, depth: 0 }];
+  if (rule.execname !== undefined)
+    return access.path.split('/').at(-1) === rule.execname ? [{ kind: 2, depth: 0 }] : [];
   const written = rule.path ?? rule.dir ?? '';
   const isDirectory =
     list === 'matchDirectories' ||
     (access.category === 'syscalls' && (rule.recursive === true || written.endsWith('/')));
   const spellings = world.spellings(written === '/' ? '/' : written.replace(/\/$/, ''));
-  const found: { exact: boolean; depth: number }[] = [];
+  const found: { kind: number; depth: number }[] = [];
   for (const spelling of spellings) {
     const depth = spelling.split('/').filter((name) => name !== '').length;
     if (!isDirectory) {
-      if (access.path === spelling) found.push({ exact: true, depth });
-    } else if (access.path === spelling) found.push({ exact: false, depth });
+      if (access.path === spelling) found.push({ kind: 3, depth });
+    } else if (access.path === spelling) found.push({ kind: 1, depth });
     else {
       const below = spelling === '/' ? '/' : `${spelling}/`;
       if (!access.path.startsWith(below)) continue;
       const rest = access.path.slice(below.length);
       if (rule.recursive === true || (access.category !== 'syscalls' && !rest.includes('/')))
-        found.push({ exact: false, depth });
+        found.push({ kind: 1, depth });
     }
   }
   return found;

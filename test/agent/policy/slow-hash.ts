@@ -6,13 +6,17 @@ export function slowHash(path: Buffer, name: bigint, pathKey: bigint): bigint {
   for (const component of path
     .toString('latin1')
     .split('/')
-    .filter((part) => part !== '')) {
-    const chunks = Math.ceil(component.length / 7);
-    const padded = Buffer.alloc(chunks * 7 + 1);
-    padded.write(component, 'latin1');
-    let h = BigInt(component.length) + 1n;
-    for (let i = 0; i < chunks; i++) h = (h * name + (padded.readBigUInt64LE(i * 7) & 0xff_ffff_ffff_ffffn)) % p;
-    hash = (hash * pathKey + h) % p;
-  }
+    .filter((part) => part !== ''))
+    hash = (hash * pathKey + slowName(Buffer.from(component, 'latin1'), name)) % p;
   return hash;
+}
+
+/** The hash of one name, or of an argument. */
+export function slowName(bytes: Buffer, name: bigint): bigint {
+  const chunks = Math.ceil(bytes.length / 7);
+  const padded = Buffer.alloc(chunks * 7 + 1);
+  bytes.copy(padded);
+  let h = BigInt(bytes.length) + 1n;
+  for (let i = 0; i < chunks; i++) h = (h * name + (padded.readBigUInt64LE(i * 7) & 0xff_ffff_ffff_ffffn)) % p;
+  return h;
 }

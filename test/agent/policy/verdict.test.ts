@@ -58,6 +58,14 @@ describe('verdictOf()', () => {
       ).toEqual(expected);
   });
 
+  it.each(cells(ptsTable))('%s, allowedArgs', (action, ...expected) => {
+    const qualifiers = { readOnly: false, ownerOnly: false, noTerminal: false, allowedArgs: [] };
+    for (const rest of [0, other, terminal])
+      expect([0, 1].map((kind) => verdicts[verdictOf({ action: action as Action, qualifiers }, kind | rest)])).toEqual(
+        expected,
+      );
+  });
+
   it.each(['Allow', 'Audit', 'Block'] as const)('%s with all qualifiers is in order only when all hold', (action) => {
     const qualifiers = { readOnly: true, ownerOnly: true, noTerminal: true };
     const found = [0, 1, 2, 3, 4, 5, 6, 7].map((kind) => verdicts[verdictOf({ action, qualifiers }, kind)]);
@@ -71,8 +79,6 @@ describe('judgeEqual()', () => {
   const rule = (number: number, action: Action, fields: Partial<JudgedRule> = {}): JudgedRule => ({
     action,
     qualifiers: none,
-    severity: 1,
-    policyName: 'p',
     number,
     ...fields,
   });
@@ -85,8 +91,8 @@ describe('judgeEqual()', () => {
   });
 
   it('takes Block over Audit over Allow, whatever the order', () => {
-    const allow = rule(0, 'Allow', { severity: 9 });
-    const audit = rule(1, 'Audit', { severity: 5 });
+    const allow = rule(0, 'Allow');
+    const audit = rule(1, 'Audit');
     const block = rule(2, 'Block');
     for (const rules of [
       [allow, audit, block],
@@ -119,12 +125,10 @@ describe('judgeEqual()', () => {
     expect(judgeEqual([exception, narrow])[change]).toBe(outcome(1, 0));
   });
 
-  it('names the highest severity, then the policy name by its bytes, then the position', () => {
+  it('names the one with the lowest number', () => {
     const named = (...rules: JudgedRule[]) => (judgeEqual(rules)[0] ?? 0) & noRule;
-    expect(named(rule(0, 'Block'), rule(1, 'Block', { severity: 9, policyName: 'z' }))).toBe(1);
-    expect(named(rule(0, 'Block', { policyName: 'b' }), rule(1, 'Block', { policyName: 'a' }))).toBe(1);
-    expect(named(rule(0, 'Block', { policyName: 'a' }), rule(1, 'Block', { policyName: 'Z' }))).toBe(1);
-    expect(named(rule(0, 'Block', { policyName: '\u{10000}' }), rule(1, 'Block', { policyName: '\uffff' }))).toBe(1);
+    expect(named(rule(0, 'Block'), rule(1, 'Block'))).toBe(0);
     expect(named(rule(4, 'Block'), rule(3, 'Block'))).toBe(3);
+    expect(named(rule(4, 'Audit'), rule(3, 'Allow'))).toBe(4);
   });
 });
