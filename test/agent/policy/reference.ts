@@ -2,6 +2,7 @@
  * The decision of the policy language, sections 2 and 13 to 16, a second time: straight from policy objects as written,
  * one access at a time, every rule looked at. Slow and obvious; shares no code with the agent.
  */
+import { slowMatch } from './glob/slow-match.ts';
 
 export interface Access {
   category: 'process' | 'file' | 'syscalls';
@@ -11,6 +12,8 @@ export interface Access {
   change: boolean;
   owner: boolean;
   terminal: boolean;
+  /** Of a program that is to start, after the first word; undefined: they cannot be read. */
+  args?: readonly string[] | undefined;
   /** The program that acts; for a program that is to start: its parent's. */
   source: string;
 }
@@ -19,6 +22,8 @@ export interface Access {
 interface WrittenRule {
   path?: string;
   execname?: string;
+  pattern?: string;
+  allowedArgs?: string[];
   fromSource?: { path?: string; dir?: string; recursive?: boolean }[];
   dir?: string;
   recursive?: boolean;
@@ -31,7 +36,7 @@ interface WrittenRule {
 }
 
 type WrittenCategory = { severity?: number; action?: string } & {
-  [list in 'matchPaths' | 'matchDirectories' | 'matchSyscalls']?: WrittenRule[];
+  [list in 'matchPaths' | 'matchDirectories' | 'matchPatterns' | 'matchSyscalls']?: WrittenRule[];
 };
 
 export interface WrittenPolicy {
@@ -88,7 +93,7 @@ export function decide(world: World, access: Access): Decision {
     const lists =
       access.category === 'syscalls'
         ? (['matchSyscalls', 'matchPaths'] as const)
-        : (['matchPaths', 'matchDirectories'] as const);
+        : (['matchPaths', 'matchDirectories', 'matchPatterns'] as const);
     for (const list of lists)
       for (const [index, rule] of (category[list] ?? []).entries()) {
         position++;
@@ -156,6 +161,10 @@ function judge(action: string, rule: WrittenRule, access: Access): Result {
   if (rule.readOnly === true) holds.push(!access.change);
   if (rule.ownerOnly === true) holds.push(access.owner);
   if (rule.pts === false) holds.push(!access.terminal);
+  if (rule.allowedArgs !== undefined) {
+    const allowed = rule.allowedArgs;
+    holds.push(access.args?.every((argument) => allowed.includes(argument)) ?? false);
+  }
   if (holds.length > 0 && holds.every((held) => held)) return 'pass';
   if (action === 'block') return 'deny';
   if (action === 'audit') return 'alert';
@@ -184,13 +193,21 @@ function sources(world: World, { source }: Access, { fromSource = [] }: WrittenR
 }
 
 /**
- * In which ways the rule's object is the access's; a path that matches in several spellings matches several times. Kinds: 3 the
- * path, 2 the program's name, 1 a directory, 0 any object.
+ * In which ways the rule's object is the access's; a path that matches in several spellings matches several times. Kinds: 4 the
+ * path, 3 the program's name, 2 a pattern, 1 a directory, 0 any object.
  */
 function matches(world: World, access: Access, list: string, rule: WrittenRule): { kind: number; depth: number }[] {
   if (list === 'matchSyscalls') return [{ kind: 0, depth: 0 }];
   if (rule.execname !== undefined)
-    return access.path.split('/').at(-1) === rule.execname ? [{ kind: 2, depth: 0 }] : [];
+    return access.path.split('/').at(-1) === rule.execname ? [{ kind: 3, depth: 0 }] : [];
+  const { pattern } = rule;
+  if (pattern !== undefined) {
+    const fixed = pattern.slice(0, pattern.lastIndexOf('/', pattern.search(/[*?[{]|$/)));
+    return world
+      .spellings(fixed || '/')
+      .filter((each) => slowMatch((each === '/' ? '' : each) + pattern.slice(fixed.length), Buffer.from(access.path)))
+      .map(() => ({ kind: 2, depth: 0 }));
+  }
   const written = rule.path ?? rule.dir ?? '';
   const isDirectory =
     list === 'matchDirectories' ||
@@ -200,7 +217,7 @@ function matches(world: World, access: Access, list: string, rule: WrittenRule):
   for (const spelling of spellings) {
     const depth = spelling.split('/').filter((name) => name !== '').length;
     if (!isDirectory) {
-      if (access.path === spelling) found.push({ kind: 3, depth });
+      if (access.path === spelling) found.push({ kind: 4, depth });
     } else if (access.path === spelling) found.push({ kind: 1, depth });
     else {
       const below = spelling === '/' ? '/' : `${spelling}/`;
