@@ -306,6 +306,12 @@ export class Agent implements AsyncDisposable {
       mode: readMode(this.#engine.control),
       state: this.#state.failure ?? 'written',
       workloads: this.#registry.all.length,
+      /** What is in use of the tables of the kernel side, and how much there is room for. */
+      tables: {
+        workloads: { used: this.#registry.all.length, room: abi.limits.MAX_WORKLOADS - 1 },
+        ruleSets: { used: this.#enforcement.ruleSets, room: abi.limits.MAX_SETS - 1 },
+        cgroups: this.#engine.cgroups(),
+      },
       policies: this.#enforcement.policies.filter(({ observedGeneration }) => observedGeneration > 0).length,
       processes: this.#processes.size,
       counters: this.#engine.counters(),

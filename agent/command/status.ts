@@ -25,13 +25,34 @@ export function statusCommand(): Command {
       const collector = existsSync(collectorSocket)
         ? await ask<Record<string, unknown>>(collectorSocket, 'GET', '/v1/status').catch(() => undefined)
         : undefined;
-      if (json) process.stdout.write(`${JSON.stringify({ agent, ...(collector && { collector }) })}\n`);
+      const { workloads } = await ask<{ workloads: WorkloadLine[] }>(controlSocket(config), 'GET', '/v1/workloads');
+      if (json) process.stdout.write(`${JSON.stringify({ agent, workloads, ...(collector && { collector }) })}\n`);
       else
         process.stdout.write(
           render('agent', agent) +
+            renderWorkloads(workloads) +
             (collector ? render('collector', collector) : 'collector: none answers on this machine\n'),
         );
     });
+}
+
+/** A workload as the control socket lists it, as far as it is shown. */
+interface WorkloadLine {
+  namespace: string;
+  pod: string;
+  container: string;
+  generation: number;
+}
+
+const shownWorkloads = 20;
+
+/** The generation that each workload is under. */
+function renderWorkloads(workloads: readonly WorkloadLine[]): string {
+  const lines = workloads
+    .slice(0, shownWorkloads)
+    .map((each) => `  ${`${each.namespace}/${each.pod}/${each.container}`.padEnd(40)} generation ${each.generation}\n`);
+  const more = workloads.length - lines.length;
+  return `workloads\n${lines.join('')}${more > 0 ? `  and ${more} more (--json shows all)\n` : ''}`;
 }
 
 function render(title: string, values: Record<string, unknown>, indent = ''): string {

@@ -171,6 +171,12 @@ export class Engine implements Disposable {
     return sums;
   }
 
+  /** Cgroups that lead to workloads, and how many there is room for. */
+  cgroups(): { used: number; room: number } {
+    const map = this.#object.map('picket_cgroups');
+    return { used: [...map.keys()].length, room: map.shape.maxEntries };
+  }
+
   /** Records that the kernel side has numbered so far, lost ones included. */
   sequences(): { deny: number; audit: number } {
     const read = (ring: number): number => {

@@ -96,6 +96,11 @@ export class Enforcement {
     return this.#generation;
   }
 
+  /** Rule sets in the kernel. */
+  get ruleSets(): number {
+    return this.#table.size;
+  }
+
   get settings(): Settings {
     return this.#settings;
   }

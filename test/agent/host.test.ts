@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import * as abi from '../../agent/abi.gen.ts';
 import type { PolicyResult } from '../../agent/policy/enforcement.ts';
 import type { WorkloadRecord } from '../../agent/workload/workload.ts';
 import type { VerdictAlert } from '../../otel/alert.ts';
@@ -447,7 +448,8 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
     await host.ask('POST', '/v1/flush', {});
     const { stdout } = await picket(['status', '--json', '--config', host.path('agent.yaml')]);
     const { agent: status, collector } = JSON.parse(stdout);
-    expect(status).toMatchObject({ backend: 'tracepoint', bootId: bootId(), workloads: 0, abi: 1 });
+    expect(status).toMatchObject({ backend: 'tracepoint', bootId: bootId(), workloads: 0, abi: abi.ABI });
+    expect(status.tables).toMatchObject({ workloads: { used: 0, room: 16383 }, cgroups: { used: 0 } });
     const { emitted, delivered, queued, dropped, unread } = status.ledger;
     expect(emitted).toBeGreaterThan(10);
     expect({ delivered, queued, dropped, unread }).toEqual({
@@ -464,7 +466,7 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
     });
     expect(collector.received.logs).toMatchObject({ receivedRecords: emitted, rejectedRecords: 0 });
     const text = await picket(['status', '--config', host.path('agent.yaml')]);
-    expect(text.stdout).toMatch(/^agent\n {2}version .*\n.*backend +tracepoint/s);
+    expect(text.stdout).toMatch(/^agent\n {2}version .*\n.*backend +tracepoint.*\nworkloads\n/s);
   });
 
   it('takes its programs out of the kernel when it ends, and removes its socket', async () => {
