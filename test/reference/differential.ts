@@ -1,0 +1,119 @@
+// The kernel against the page: node test/reference/differential.ts --kernel 6.1|6.12|host [--seed N] [--rounds N]
+// [--operations N] [--features -NAME,...]. Prints differences, shrunk, and exits with 1 when there is one.
+import { parseArgs } from 'node:util';
+import { stringify } from 'yaml';
+import type { KernelSeries } from '../kernel/image.ts';
+import { type Bench, openBench } from './bench.ts';
+import { compareRound, describeDifference, NotTaken, type Outcome } from './compare.ts';
+import { allFeatures, type Features, parseFeatures } from './features.ts';
+import { type Round, randomRound } from './round.ts';
+import { shrink } from './shrink.ts';
+import { setStage } from './stage.ts';
+
+export interface Differential {
+  kernel: KernelSeries | 'host';
+  /** Of the first round; the others follow. */
+  seed: number;
+  rounds: number;
+  /** Per round. */
+  operations: number;
+  features?: Features;
+  /** Stops after this many rounds with a difference; default 1. */
+  most?: number;
+  say?: (line: string) => void;
+}
+
+export interface Report {
+  release: string;
+  backend: string;
+  decisions: number;
+  mute: number;
+  tally: Map<string, number>;
+  /** Each a text that somebody can act upon. */
+  failures: string[];
+}
+
+/** Compares round after round. */
+export async function runDifferential(given: Differential): Promise<Report> {
+  const { kernel, seed, rounds, operations, features = allFeatures, most = 1, say = () => {} } = given;
+  await using bench = await openBench(kernel);
+  const { release, backend } = bench;
+  say(`${release}, ${backend}`);
+  await setStage(bench);
+  say('the stage is set');
+  const report: Report = { release, backend, decisions: 0, mute: 0, tally: new Map(), failures: [] };
+  for (let index = 0; index < rounds && report.failures.length < most; index++) {
+    const round = randomRound(seed + index, operations, features);
+    const { outcome, refusal } = await attempt(bench, round);
+    report.decisions += outcome.decisions;
+    report.mute += outcome.mute;
+    for (const [what, count] of outcome.tally) report.tally.set(what, (report.tally.get(what) ?? 0) + count);
+    if (outcome.differences.length > 0 || refusal !== undefined) {
+      const failure = await explain(bench, round, refusal);
+      report.failures.push(failure);
+      say(failure);
+    }
+    if (index % 10 === 9) say(`${index + 1} rounds, ${report.decisions} decisions`);
+  }
+  return report;
+}
+
+/** What came of a round; `refusal`: why its policies are not in force. */
+async function attempt(bench: Bench, round: Round): Promise<{ outcome: Outcome; refusal?: string }> {
+  try {
+    return { outcome: await compareRound(bench, round) };
+  } catch (error) {
+    if (!(error instanceof NotTaken))
+      throw new Error(`seed ${round.seed}: ${(error as Error).message}`, { cause: error });
+    return { outcome: { decisions: 0, mute: 0, differences: [], tally: new Map() }, refusal: error.message };
+  }
+}
+
+async function explain(bench: Bench, round: Round, refusal: string | undefined): Promise<string> {
+  const fails = async (candidate: Round): Promise<boolean> => {
+    try {
+      const result = await attempt(bench, candidate);
+      return refusal === undefined ? result.outcome.differences.length > 0 : result.refusal !== undefined;
+    } catch {
+      return false; // what was left out is needed
+    }
+  };
+  const small = await shrink(round, fails);
+  const { outcome, refusal: left } = await attempt(bench, small);
+  const differences = outcome.differences.map(describeDifference);
+  const flaky = differences.length === 0 && left === undefined ? '\nnot seen again' : '';
+  return `seed ${round.seed}:\n${describeRound(small)}\n${left ?? differences.join('\n')}${flaky}`;
+}
+
+/** World, policies and settings as text. */
+export function describeRound({ addition, policies, settings }: Round): string {
+  const world = { entries: addition.entries, mounts: addition.mounts, late: addition.late };
+  return `${JSON.stringify(world)}\n${JSON.stringify(settings)}\n${policies.map((policy) => stringify(policy)).join('---\n')}`;
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      kernel: { type: 'string', default: '6.1' },
+      seed: { type: 'string', default: '1' },
+      rounds: { type: 'string', default: '100' },
+      operations: { type: 'string', default: '100' },
+      features: { type: 'string', default: '' },
+      most: { type: 'string', default: '1' },
+    },
+  });
+  const started = performance.now();
+  const { decisions, mute, tally, failures } = await runDifferential({
+    kernel: values.kernel as KernelSeries | 'host',
+    seed: Number(values.seed),
+    rounds: Number(values.rounds),
+    operations: Number(values.operations),
+    most: Number(values.most),
+    features: parseFeatures(values.features),
+    say: (line) => console.log(`${((performance.now() - started) / 1000).toFixed(1)} s: ${line}`),
+  });
+  for (const [what, count] of [...tally].sort()) console.log(`${String(count).padStart(8)} ${what}`);
+  const seconds = Math.round((performance.now() - started) / 1000);
+  console.log(`${decisions} decisions, ${failures.length} rounds with differences, ${mute} mute, ${seconds} s`);
+  process.exitCode = failures.length > 0 ? 1 : 0;
+}

@@ -1,0 +1,62 @@
+/** What the generator may use. Everything that the page has is on; what one backend cannot see is switched off for it. */
+export interface Features {
+  links: boolean;
+  mounts: boolean;
+  overlay: boolean;
+  globs: boolean;
+  execname: boolean;
+  allowedArgs: boolean;
+  fromSource: boolean;
+  /** Paths of up to 2,047 components. */
+  deep: boolean;
+  /** Paths of up to 4,095 bytes. */
+  long: boolean;
+  /** create, mkdir, unlink, rename, link, chmod, … */
+  names: boolean;
+  /** Through descriptors. */
+  writes: boolean;
+  temporary: boolean;
+  memoryPrograms: boolean;
+  presets: boolean;
+  network: boolean;
+  capabilities: boolean;
+  settings: boolean;
+}
+
+export const allFeatures: Features = {
+  links: true,
+  mounts: true,
+  overlay: true,
+  globs: true,
+  execname: true,
+  allowedArgs: true,
+  fromSource: true,
+  deep: true,
+  long: true,
+  names: true,
+  writes: true,
+  temporary: true,
+  memoryPrograms: true,
+  presets: true,
+  network: true,
+  capabilities: true,
+  settings: true,
+};
+
+/** What the kernel side enforces now. */
+export const enforced: Features = {
+  ...allFeatures,
+  ...{ globs: false, allowedArgs: false, names: false, writes: false, temporary: false, memoryPrograms: false },
+  ...{ presets: false, network: false, capabilities: false },
+};
+
+/** Those named in `list` (`+` or nothing: all) with `-NAME` taken away, as the command line has it. */
+export function parseFeatures(list: string): Features {
+  const features = { ...allFeatures };
+  for (const word of list.split(',').filter((each) => each !== '')) {
+    const name = word.replace(/^-/, '');
+    if (!(name in features)) throw new Error(`no such feature: ${name}; there are ${Object.keys(features).join(', ')}`);
+    features[name as keyof Features] = !word.startsWith('-');
+  }
+  return features;
+}
