@@ -4,6 +4,7 @@ import { StateError } from '../otel/errors.ts';
 import { agentCommand } from './command/agent.ts';
 import { configCommand } from './command/config.ts';
 import { doctorCommand } from './command/doctor.ts';
+import { explainCommand } from './command/explain.ts';
 import { modeCommand } from './command/mode.ts';
 import { policyCommand } from './command/policy.ts';
 import { runCommand } from './command/run.ts';
@@ -48,6 +49,7 @@ async function main(): Promise<number> {
     policyCommand(done),
     doctorCommand(done),
     statusCommand(),
+    explainCommand(),
     modeCommand(),
     unloadCommand(done),
     configCommand(done),

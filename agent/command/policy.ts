@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { Command } from 'commander';
@@ -9,7 +10,6 @@ import { ask } from '../control/client.ts';
 import { inOurPlace } from '../delegate.ts';
 import { AgentError, exitStatus } from '../error.ts';
 import { type Diagnostic, formatDiagnostic } from '../policy/diagnostic.ts';
-import { readDocuments } from '../policy/document.ts';
 import type { PolicyResult } from '../policy/enforcement.ts';
 import { type PolicyReading, readPolicies } from '../policy/read.ts';
 
@@ -106,21 +106,14 @@ function lint(files: readonly string[], { json }: Flags): number {
   return bad > 0 ? exitStatus.failed : exitStatus.ok;
 }
 
-/** The agent says what is wrong with an object; where it stands in the file is known here. */
+/** The agent gets the texts, so that it can say later in which line a rule stands. */
 async function apply(files: readonly string[], { json, config }: Flags): Promise<number> {
-  const here = readAll(files);
-  const broken = here.filter((reading) => reading.policy === undefined);
-  for (const { diagnostics } of broken)
-    for (const diagnostic of diagnostics) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
-  const objects = files.flatMap((file) =>
-    readDocuments(readText(file), file).flatMap((document) => (document.kind === 'value' ? [document.value] : [])),
-  );
   const { results } = await ask<{ results: PolicyResult[] }>(controlSocket(readConfig(config)), 'PUT', '/v1/policies', {
-    policies: objects,
+    files: files.map((file) => ({ file: resolve(file), text: readText(file) })),
   });
   print(results, json);
   const failed = results.some(({ status }) => status === 'Invalid' || status === 'Unsupported');
-  return failed || broken.length > 0 ? exitStatus.failed : exitStatus.ok;
+  return failed ? exitStatus.failed : exitStatus.ok;
 }
 
 async function remove(
@@ -155,5 +148,6 @@ function print(results: readonly PolicyResult[], json: boolean | undefined): voi
     table.push([kind, namespace, name, status, observedGeneration, workloads]);
   process.stdout.write(results.length === 0 ? 'no policies\n' : `${table.toString()}\n`);
   for (const { diagnostics } of results)
-    for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnostic(diagnostic)}\n`);
+    for (const diagnostic of diagnostics)
+      (diagnostic.level === 'error' ? process.stderr : process.stdout).write(`${formatDiagnostic(diagnostic)}\n`);
 }

@@ -6,14 +6,23 @@ import type { Mode } from '../kernel/control.ts';
 import type { Removed } from '../kernel/pins.ts';
 import { formatDiagnostic } from '../policy/diagnostic.ts';
 import type { Enforcement, PolicyResult } from '../policy/enforcement.ts';
-import { parsePolicyObject } from '../policy/read.ts';
+import { answer } from '../policy/explain/answer.ts';
+import { checkObject, questionSchema } from '../policy/explain/question.ts';
+import { parsePolicyObject, readPolicies } from '../policy/read.ts';
 import { settingsSchema } from '../policy/settings.ts';
-import type { WorkloadRegistry } from '../workload/registry.ts';
+import type { Workload, WorkloadRegistry } from '../workload/registry.ts';
 import type { TakeChange, WorkloadSource } from '../workload/source.ts';
 import { workloadSchema } from '../workload/workload.ts';
 import type { ControlApi } from './server.ts';
 
-const putPolicies = z.strictObject({ policies: z.array(z.unknown()).max(100_000) });
+/** Objects, or the texts of files: then diagnostics and explanations know line and column. */
+const putPolicies = z.strictObject({
+  policies: z.array(z.unknown()).max(100_000).default([]),
+  files: z
+    .array(z.strictObject({ file: z.string().max(4095), text: z.string() }))
+    .max(100_000)
+    .default([]),
+});
 const deletePolicies = z.strictObject({
   policies: z.array(
     z.strictObject({ kind: z.string().optional(), namespace: z.string().optional(), name: z.string() }),
@@ -65,9 +74,13 @@ export class AgentControl implements ControlApi, WorkloadSource {
   }
 
   putPolicies(body: unknown) {
-    const { policies } = putPolicies.parse(body);
+    const { policies, files } = putPolicies.parse(body);
     const { enforcement, log } = this.#parts;
-    const results = enforcement.apply(policies.map((policy) => parsePolicyObject(policy)));
+    const readings = [
+      ...policies.map((policy) => parsePolicyObject(policy)),
+      ...files.flatMap(({ file, text }) => readPolicies(text, file)),
+    ];
+    const results = enforcement.apply(readings);
     logPolicies(results, log);
     return { results };
   }
@@ -116,6 +129,18 @@ export class AgentControl implements ControlApi, WorkloadSource {
     return { settings, generation: enforcement.generation };
   }
 
+  explain(body: unknown) {
+    const question = questionSchema.parse(body);
+    checkObject(question);
+    const { enforcement, registry } = this.#parts;
+    const workload = findWorkload(registry, question.workload);
+    const pid = workload.hostMounts ? undefined : registry.rootPid(workload);
+    const files = workload.hostMounts
+      ? { at: '/', root: enforcement.ownRoot }
+      : { at: pid === undefined ? undefined : `/proc/${pid}/root`, root: '/' };
+    return answer(question, workload, enforcement.covering(workload), enforcement.settings, files);
+  }
+
   putMode(body: unknown) {
     const { mode } = putMode.parse(body);
     this.#parts.setMode(mode);
@@ -145,4 +170,26 @@ export function logPolicies(results: readonly PolicyResult[], log: Logger): void
     for (const diagnostic of diagnostics)
       if (diagnostic.level !== 'info') log.warn({ code: diagnostic.code, policy: name }, formatDiagnostic(diagnostic));
   }
+}
+
+/** `host`, a container id, `NAMESPACE/POD` or `NAMESPACE/POD/CONTAINER`. @throws AgentError `workload` */
+function findWorkload(registry: WorkloadRegistry, name: string): Workload {
+  const [namespace, pod, container] = name.split('/');
+  const found = registry.all.filter(
+    ({ record }) =>
+      record.containerId === name ||
+      (record.namespace === namespace &&
+        record.pod === pod &&
+        (container === undefined || record.container === container)),
+  );
+  if (name === 'host' && registry.host !== undefined) found.push(registry.host);
+  const [workload] = found;
+  if (workload !== undefined && found.length === 1) return workload;
+  const known = registry.all.map(({ record }) => `${record.namespace}/${record.pod}/${record.container}`).slice(0, 20);
+  if (workload === undefined)
+    throw new AgentError(
+      'workload',
+      `no workload ${name} is known here; known: ${known.join(', ') || 'none'}${name === 'host' ? ' (the node is one while a host policy is in force)' : ''}`,
+    );
+  throw new AgentError('workload', `${name} names ${found.length} containers; add /CONTAINER: ${known.join(', ')}`);
 }

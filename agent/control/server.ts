@@ -17,6 +17,7 @@ export interface ControlApi {
   putWorkload(body: unknown): unknown;
   deleteWorkload(body: unknown): unknown;
   putSettings(body: unknown): unknown;
+  explain(body: unknown): unknown;
   putMode(body: unknown): unknown;
   flush(body: unknown): unknown;
   unload(): unknown;
@@ -38,6 +39,7 @@ const routes: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
     DELETE: (api, body) => api.deleteWorkload(body),
   },
   '/v1/settings': { PUT: (api, body) => api.putSettings(body) },
+  '/v1/explain': { POST: (api, body) => api.explain(body) },
   '/v1/mode': { PUT: (api, body) => api.putMode(body) },
   '/v1/flush': { POST: (api, body) => api.flush(body) },
   '/v1/unload': { POST: (api) => api.unload() },

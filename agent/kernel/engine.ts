@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
+import { Arena } from '../policy/glob/arena.ts';
 import type { HashKey } from '../policy/hash.ts';
 import { type FoundPins, findPins, isConstants, ownerOf } from './adopt.ts';
 import type { Backend } from './feature.ts';
@@ -85,6 +86,7 @@ export class Engine implements Disposable {
   readonly #folder: PinFolder | undefined;
   readonly #links = new Map<string, Link>();
   readonly #stack: DisposableStack;
+  #arena: Arena | undefined;
   #out = false;
 
   /** @throws KernelError when the kernel refuses a program; what an earlier agent left stays in force then, and nothing else */
@@ -120,6 +122,12 @@ export class Engine implements Disposable {
 
   map(name: string): BpfMap {
     return this.#object.map(name);
+  }
+
+  /** Where the automata of patterns stand. */
+  get arena(): Arena {
+    this.#arena ??= new Arena(this.#stack.use(new MappedArray(this.map('picket_arena'))).bytes);
+    return this.#arena;
   }
 
   /** Folder of the pins; undefined: there are none. */

@@ -1,6 +1,7 @@
 import { category as categories, outcome, preset as presets, setFlags, verdict } from '../abi.gen.ts';
 import type { WorkloadRecord } from '../workload/workload.ts';
 import { baseline } from './baseline.ts';
+import { addGlobs } from './glob-key.ts';
 import { type NumberedPreset, type NumberedRule, numberRules } from './number.ts';
 import { modeOf, posturesOf } from './posture.ts';
 import { presetNumber } from './preset.ts';
@@ -40,6 +41,8 @@ export function compile(
       slots.add(rule, key, sources.of.get(rule.number));
     }
 
+  const automata = addGlobs(slots, rules, sources, spellings);
+
   let flags = ruleFlagsOf(rules);
   if (flags & (setFlags.SET_ALLOW_LIST << categories.CATEGORY_FILE) && settings.fileBaseline === 'on')
     for (const [path, baselineFlags] of baseline)
@@ -55,6 +58,7 @@ export function compile(
     flags: flags >>> 0,
     judged: infos.reduce((mask, { category }) => mask | (1 << categoryNumber(category)), 0),
     entries: [...slots.entries, ...sources.entries],
+    automata,
     rules: infos,
     presets: presetOutcomes(asked),
     syscalls: [...syscalls].sort((a, b) => a - b),

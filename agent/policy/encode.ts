@@ -9,7 +9,7 @@ import {
 } from '../abi.gen.ts';
 import { type HashKey, hashName, PathHasher } from './hash.ts';
 import { depthOf } from './path.ts';
-import type { EntryObject, RuleEntry, RuleInfo, RuleSet } from './ruleset.ts';
+import type { EntryObject, RuleAutomaton, RuleEntry, RuleInfo, RuleSet } from './ruleset.ts';
 
 /** A rule set as the kernel's maps take it. */
 export interface EncodedRuleSet {
@@ -20,6 +20,10 @@ export interface EncodedRuleSet {
   /** `struct picket_rule`, one after the other. */
   values: Buffer;
   count: number;
+  /**
+   * What has to stand in the arena; in keys and values, 1 + the index here stands in the place of the arena's, see placeAutomata.
+   */
+  automata: readonly RuleAutomaton[];
   /** By the rule number of an outcome. */
   rules: readonly RuleInfo[];
   /** Equal for rule sets that are equal in every byte and every rule, under one hash key. */
@@ -63,9 +67,11 @@ export function encode(ruleSet: RuleSet, key: HashKey, hasher = new PathHasher(k
     .update(set)
     .update(keys)
     .update(values)
+    .update(ruleSet.automata.map(({ digest, variant }) => `${digest} ${variant}`).join())
     .update(JSON.stringify(ruleSet.rules))
     .digest('hex');
-  return { set, keys, values, count: hashed.length, rules: ruleSet.rules, digest };
+  const { automata, rules } = ruleSet;
+  return { set, keys, values, count: hashed.length, automata, rules, digest };
 }
 
 function hashOf(object: EntryObject, key: HashKey, hasher: PathHasher): bigint {
@@ -76,11 +82,17 @@ function hashOf(object: EntryObject, key: HashKey, hasher: PathHasher): bigint {
       return hashName(object.name, key);
     case 'number':
       return BigInt(object.number);
+    case 'accept':
+      return acceptHash(object.automaton + 1, object.accept);
   }
 }
 
+function acceptHash(place: number, accept: number): bigint {
+  return (BigInt(place) << 16n) | BigInt(accept);
+}
+
 function nameOf({ object }: RuleEntry): string {
-  return object.kind === 'path' ? object.path : String(object.kind === 'name' ? object.name : object.number);
+  return object.kind === 'path' ? object.path : JSON.stringify(object);
 }
 
 /** Writes the generation under which the set is put in force into its head. */
@@ -88,6 +100,25 @@ export function setGeneration(encoded: EncodedRuleSet, generation: number): Buff
   const set = Buffer.from(encoded.set);
   set.writeUInt32LE(generation, setLayout.fields.generation.offset);
   return set;
+}
+
+/** Keys and values with the places in the arena, by index of the automaton, written into them. */
+export function placeAutomata({ keys, values, count }: EncodedRuleSet, places: readonly number[]): [Buffer, Buffer] {
+  if (places.length === 0) return [keys, values];
+  const [placedKeys, placedValues] = [Buffer.from(keys), Buffer.from(values)];
+  const placeOf = (index: number): number => places[index - 1] ?? 0;
+  for (let i = 0; i < count; i++) {
+    const at = i * keyLayout.size;
+    if ((keys.readUInt32LE(at + keyLayout.fields.category.offset) & 0xff & keyKinds.KEY_GLOB) !== 0) {
+      const hash = keys.readBigUInt64LE(at + keyLayout.fields.hash.offset);
+      const placed = acceptHash(placeOf(Number(hash >> 16n)), Number(hash & 0xffffn));
+      placedKeys.writeBigUInt64LE(placed, at + keyLayout.fields.hash.offset);
+    }
+    const field = i * ruleLayout.size + ruleLayout.fields.automaton.offset;
+    const index = values.readUInt32LE(field);
+    if (index !== 0) placedValues.writeUInt32LE(placeOf(index), field);
+  }
+  return [placedKeys, placedValues];
 }
 
 /** By what a key is about: the mask of the depths that hold such keys. */
@@ -131,5 +162,6 @@ function writeRule(values: Buffer, at: number, entry: RuleEntry): void {
     for (const [kind, outcome] of entry[part].entries())
       values.writeUInt32LE(outcome, at + fields[part].offset + kind * 4);
   values.writeUInt32LE(entry.flags, at + fields.flags.offset);
+  if (entry.automaton !== undefined) values.writeUInt32LE(entry.automaton + 1, at + fields.automaton.offset);
   values.writeUInt32LE(entry.list, at + fields.list.offset);
 }

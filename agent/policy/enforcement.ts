@@ -231,6 +231,14 @@ export class Enforcement {
     this.#state.write((writer) => writer.setSettings({ configured: this.#configured, changed: settings }));
   }
 
+  /** What covers a workload: its policies, and their paths as the kernel shows them there. */
+  covering(workload: Workload): { policies: Policy[]; spellings: Spellings } {
+    const policies = [...this.#policies.values()]
+      .map((held) => held.policy)
+      .filter((policy) => appliesTo(policy, workload.record, this.#settings));
+    return { policies, spellings: this.#spellings(workload, policies) };
+  }
+
   /** Puts a prepared workload under its rules. Returns the diagnostics of what covers it. */
   cover(workload: Workload): Diagnostic[] {
     const { plan, problems } = this.#planTolerant(workload);

@@ -50,6 +50,17 @@ export function resolvePath(written: string, read: ReadEntry): Resolution {
   };
 }
 
+/** The path at which the kernel finds `written`; with `last` false a link at its end is not followed. */
+export function canonicalPath(written: string, read: ReadEntry, last: boolean): string {
+  const names = components(written);
+  const name = names.pop();
+  if (name === undefined) return '/';
+  const parent = follow([], names, read, []);
+  if (parent === undefined) return written;
+  const here = [...parent.path, name];
+  return join(last ? (follow(parent.path, [name], read, [], parent.missing)?.path ?? here) : here);
+}
+
 interface Followed {
   path: string[];
   missing: boolean;

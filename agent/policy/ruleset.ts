@@ -24,7 +24,9 @@ export type EntryObject =
   /** A name by itself: of a program, or an argument. */
   | { kind: 'name'; name: string }
   /** The number itself; 0: no object. */
-  | { kind: 'number'; number: number };
+  | { kind: 'number'; number: number }
+  /** What an automaton says about a path: its index in `automata`, and the accept id. */
+  | { kind: 'accept'; automaton: number; accept: number };
 
 /** One key of the kernel's map: what the rules say about one object, or a directory, under one source. */
 export interface RuleEntry {
@@ -40,6 +42,15 @@ export interface RuleEntry {
   flags: number;
   /** Of a part: the number of its list of arguments, else 0. */
   list: number;
+  /** Index in `automata` of the patterns that begin with this directory. */
+  automaton?: number | undefined;
+}
+
+/** An automaton of patterns. Those with equal bytes that stand for other rules differ by `variant`: each has its own place. */
+export interface RuleAutomaton {
+  bytes: Buffer;
+  digest: string;
+  variant: number;
 }
 
 /** All rules in force on one workload; the number in an outcome is the index into `rules`. */
@@ -49,6 +60,7 @@ export interface RuleSet {
   /** Bit c set: there are rules or presets of category c (`enum picket_category`). */
   judged: number;
   entries: readonly RuleEntry[];
+  automata: readonly RuleAutomaton[];
   /** The lower the number, the sooner an alert names the rule. */
   rules: readonly RuleInfo[];
   /** By `enum picket_preset`: what the preset says, OUTCOME_NONE: it is not asked for. */

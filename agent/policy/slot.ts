@@ -16,6 +16,7 @@ interface Slot {
   deep: NumberedRule[];
   flags: number;
   list: number;
+  automaton: number | undefined;
   /** By list of arguments: the slot of the rules that have it. */
   parts: Map<number, Slot> | undefined;
 }
@@ -58,16 +59,21 @@ export class SlotTable {
     this.#at(category, { kind: 'path', path }, 0).flags |= flags;
   }
 
+  /** Leads what lies below a directory to the automaton of its patterns. */
+  lead(category: number, directory: string, automaton: number): void {
+    this.#at(category, { kind: 'path', path: directory }, 0).automaton = automaton;
+  }
+
   get entries(): RuleEntry[] {
     const slots = [...this.#slots.values()].flatMap((slot) => [slot, ...(slot.parts?.values() ?? [])]);
     const lists = [...this.#lists.values()].flatMap(({ number, members }) =>
       [...members].map((name) => newSlot(keys.KEY_ARGUMENT, { kind: 'name', name }, number)),
     );
-    return [...slots, ...lists].map(({ object, category, source, exact, self, near, deep, flags, list }) => {
+    return [...slots, ...lists].map(({ exact, self, near, deep, parts: _, ...rest }) => {
       // The directory object itself: its exact rules, else all rules of the directory that reach it, as equals.
       const own = exact.length > 0 || self.length === 0 ? exact : [...self, ...near];
       return {
-        ...{ object, category, source, flags, list },
+        ...rest,
         exact: judgeEqual(own),
         near: judgeEqual(near),
         deep: judgeEqual(deep),
@@ -116,12 +122,20 @@ export class SlotTable {
 
 function newSlot(category: number, object: EntryObject, source: number): Slot {
   return {
-    ...{ object, category, source, flags: 0, list: 0, parts: undefined },
+    ...{ object, category, source, flags: 0, list: 0, automaton: undefined, parts: undefined },
     ...{ exact: [], self: [], near: [], deep: [] },
   };
 }
 
 function nameOf(object: EntryObject): string {
-  if (object.kind === 'path') return object.path;
-  return object.kind === 'name' ? `=${object.name}` : `#${object.number}`;
+  switch (object.kind) {
+    case 'path':
+      return object.path;
+    case 'name':
+      return `=${object.name}`;
+    case 'number':
+      return `#${object.number}`;
+    case 'accept':
+      return `*${object.automaton} ${object.accept}`;
+  }
 }

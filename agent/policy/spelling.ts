@@ -1,3 +1,4 @@
+import { globDirectory } from './glob/directory.ts';
 import { type FollowedLink, type ReadEntry, resolvePath } from './links.ts';
 import type { Policy, Rule, RuleObject } from './rule.ts';
 
@@ -30,7 +31,7 @@ export function resolveSpellings(policies: readonly Policy[], read: ReadEntry): 
   return { spellings, links: [...links.values()], missing };
 }
 
-/** The paths and directories that a rule compares with: its object's, those of its sources. */
+/** The paths and directories that a rule compares with: its object's (of a glob: the fixed leading directories), those of its sources. */
 export function rulePaths({ object, fromSource }: Rule): string[] {
   const paths = fromSource.map((source) => source.path);
   const path = objectPath(object);
@@ -45,6 +46,8 @@ function objectPath(object: RuleObject): string | undefined {
       return object.path;
     case 'syscall':
       return object.target?.path;
+    case 'glob':
+      return globDirectory(object.pattern);
     default:
       return undefined;
   }

@@ -2,9 +2,9 @@ import { limits, ruleKey, rule as ruleLayout, set as setLayout, workload as work
 import type { Engine } from '../kernel/engine.ts';
 import { createMap, mapTypes } from '../kernel/map.ts';
 import type { SavedRuleSet } from '../state/saved.ts';
-import { type EncodedRuleSet, setGeneration } from './encode.ts';
+import { type EncodedRuleSet, placeAutomata, setGeneration } from './encode.ts';
 import { namesOf } from './lookup.ts';
-import type { RuleNames, RuleSet } from './ruleset.ts';
+import type { RuleAutomaton, RuleNames, RuleSet } from './ruleset.ts';
 
 /** A rule set in the kernel. */
 interface Installed {
@@ -14,6 +14,8 @@ interface Installed {
   /** Generation under which it was loaded. */
   since: number;
   names: RuleNames | undefined;
+  /** Of its automata in the arena. */
+  places: readonly number[];
   /** Workloads under it. */
   users: number;
   /** When its names are forgotten, in milliseconds of `performance.now()`; it left the kernel a minute before. */
@@ -71,7 +73,10 @@ export class RuleSetTable {
       const known = saved.find((set) => set.index === index && set.since === since);
       if (since !== undefined && (known !== undefined || used.has(index))) {
         const digest = known?.digest ?? `unknown ${index}`;
-        const set = { index, digest, since, names: known?.names, users: 0, until: Number.POSITIVE_INFINITY };
+        // Of a set that nothing is known of every automaton may be.
+        const places = known?.automata ?? this.#engine.arena.places;
+        for (const place of places) this.#engine.arena.hold(place);
+        const set = { index, digest, since, names: known?.names, places, users: 0, until: Number.POSITIVE_INFINITY };
         sets.set(index, set);
         this.#sets.set(digest, set);
         this.#remember(set);
@@ -81,7 +86,8 @@ export class RuleSetTable {
     for (let index = 1; index < this.#next; index++) if (!sets.has(index)) this.#free.push(index);
     const until = performance.now() + keepNamesMs;
     for (const { index, since, digest, names } of saved)
-      if (sets.get(index)?.since !== since) this.#remember({ index, digest, since, names, users: 0, until });
+      if (sets.get(index)?.since !== since)
+        this.#remember({ index, digest, since, names, places: [], users: 0, until });
     for (const [slot, index] of slots) {
       const set = sets.get(index);
       if (set === undefined) continue;
@@ -99,7 +105,10 @@ export class RuleSetTable {
   install(ruleSet: RuleSet, encoded: EncodedRuleSet, generation: number): SavedRuleSet | undefined {
     if (this.#sets.has(encoded.digest)) return undefined;
     const index = this.#free.pop() ?? this.#next++;
+    const places: number[] = [];
     try {
+      for (const automaton of encoded.automata) places.push(this.#engine.arena.place(placedAs(automaton)));
+      const [keys, values] = placeAutomata(encoded, places);
       const flags = 0; // as in bpf/maps.h: the kernel compares
       using rules = createMap({
         name: `picket_set_${index}`,
@@ -109,10 +118,12 @@ export class RuleSetTable {
         maxEntries: Math.max(1, encoded.count),
         flags,
       });
-      rules.updateBatch(encoded.keys, encoded.values, encoded.count);
+      rules.updateBatch(keys, values, encoded.count);
       this.#engine.map('picket_sets').update(u32(index), setGeneration(encoded, generation));
       this.#engine.map('picket_rules').updateInner(u32(index), rules);
     } catch (error) {
+      for (const place of places) this.#engine.arena.release(place);
+      if (places.length > 0) this.#engine.arena.collect();
       this.#free.push(index);
       throw error;
     }
@@ -122,6 +133,7 @@ export class RuleSetTable {
       digest,
       since: generation,
       names: namesOf(ruleSet),
+      places,
       users: 0,
       until: Number.POSITIVE_INFINITY,
     };
@@ -181,8 +193,10 @@ export class RuleSetTable {
         rules.delete(u32(set.index));
         this.#sets.delete(set.digest);
         this.#free.push(set.index);
+        for (const place of set.places) this.#engine.arena.release(place);
         set.until = now + keepNamesMs;
       }
+      if (unused.some((set) => set.places.length > 0)) this.#engine.arena.collect();
     }
     const forgotten: Installed[] = [];
     for (const [index, sets] of this.#named) {
@@ -212,13 +226,18 @@ export class RuleSetTable {
     return head && new DataView(head.buffer).getUint32(setLayout.fields.generation.offset, true);
   }
 
-  #toSaved({ index, since, digest, names }: Installed): SavedRuleSet | undefined {
+  #toSaved({ index, since, digest, names, places }: Installed): SavedRuleSet | undefined {
     if (names === undefined) return undefined;
     const rules = names.rules.map((rule) => ({ ...rule, tags: [...rule.tags] }));
     const late = names.late.map((entry) => ({
       ...entry,
       ...{ exact: [...entry.exact], near: [...entry.near], deep: [...entry.deep] },
     }));
-    return { engine: this.#engine.id, index, since, digest, names: { rules, late } };
+    return { engine: this.#engine.id, index, since, digest, automata: [...places], names: { rules, late } };
   }
+}
+
+/** Automata of equal bytes that stand for other rules need places of their own. */
+function placedAs({ bytes, digest, variant }: RuleAutomaton): { bytes: Buffer; digest: string } {
+  return { bytes, digest: variant === 0 ? digest : `${digest} ${variant}` };
 }

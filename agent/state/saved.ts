@@ -39,6 +39,8 @@ export const savedRuleSet = z.strictObject({
   /** Generation under which it was loaded. */
   since: z.int().min(0),
   digest: z.string(),
+  /** Their places in the arena. */
+  automata: z.array(z.int().min(1)),
   names: z.strictObject({
     rules: z.array(
       z.looseObject({

@@ -77,6 +77,18 @@ export class Arena {
     return block.at;
   }
 
+  /** One more user of what stands there already, such as a rule set that an earlier agent loaded. */
+  hold(place: number): void {
+    const block = this.#byPlace.get(place);
+    if (block === undefined) throw new Error(`no automaton stands at ${place}`);
+    block.users++;
+  }
+
+  /** The places of all that stand there. */
+  get places(): number[] {
+    return [...this.#byPlace.keys()];
+  }
+
   /** One user less; the automaton stays until `collect`. */
   release(place: number): void {
     const block = this.#byPlace.get(place);

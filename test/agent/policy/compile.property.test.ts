@@ -6,7 +6,7 @@ import { randomHashKey } from '../../../agent/policy/hash.ts';
 import { settingsSchema } from '../../../agent/policy/settings.ts';
 import { rulePaths } from '../../../agent/policy/spelling.ts';
 import { KernelRuleSet } from './kernel.ts';
-import { accepted, workload } from './objects.ts';
+import { understood, workload } from './objects.ts';
 import { type Access, decide, type World, type WrittenPolicy } from './reference.ts';
 import { propertySeed } from './seed.ts';
 
@@ -44,6 +44,14 @@ function record<T extends Record<string, fc.Arbitrary<unknown>>>(model: T): fc.A
 
 const source = fc.oneof(record({ path }), record({ dir: anyPath.map(withSlash), recursive: flag }));
 const sources = { fromSource: fc.option(fc.array(source, { maxLength: 3 }), { nil: undefined, freq: 2 }) };
+const pattern = fc
+  .tuple(
+    fc.constantFrom('/', '/a/', '/a/b/', '/**/', '/lib/'),
+    fc.constantFrom('*', 'a*', '**', '?', '[ab]', '{a,b/c}', '*/c', '**/b'),
+  )
+  .map((parts) => parts.join(''));
+const argument = fc.constantFrom('-a', '-b', 'seven c', 'an argument of many bytes');
+const allowedArgs = fc.option(fc.array(argument, { maxLength: 3 }), { nil: undefined, freq: 2 });
 const list = (entry: fc.Arbitrary<unknown>) => fc.array(entry, { maxLength: 4 });
 const spec = record({
   ...levels,
@@ -51,8 +59,8 @@ const spec = record({
     ...levels,
     matchPaths: list(
       fc.oneof(
-        { weight: 3, arbitrary: record({ path, ...qualifiers, ...sources, ...levels }) },
-        { weight: 1, arbitrary: record({ execname: name, ...qualifiers, ...sources, ...levels }) },
+        { weight: 3, arbitrary: record({ path, allowedArgs, ...qualifiers, ...sources, ...levels }) },
+        { weight: 1, arbitrary: record({ execname: name, allowedArgs, ...qualifiers, ...sources, ...levels }) },
       ),
     ),
     matchDirectories: list(
@@ -65,6 +73,7 @@ const spec = record({
     matchDirectories: list(
       record({ dir: anyPath.map(withSlash), recursive: flag, readOnly: flag, ...qualifiers, ...sources, ...levels }),
     ),
+    matchPatterns: list(record({ pattern, readOnly: flag, ...qualifiers, ...sources, ...levels })),
   }),
   syscalls: record({
     ...levels,
@@ -97,6 +106,7 @@ const access: fc.Arbitrary<Access> = fc
     owner: fc.boolean(),
     terminal: fc.boolean(),
     source: path,
+    args: fc.option(fc.array(argument, { maxLength: 3 }), { nil: undefined, freq: 8 }),
   })
   .map(({ syscall: call, ...rest }) => ({
     ...rest,
@@ -134,7 +144,7 @@ describe('compile() and encode()', () => {
             : facts.audited
               ? { 'kubearmor-policy': 'audited' }
               : {};
-          const read = objects.map(accepted);
+          const read = objects.map(understood);
           const paths = read.flatMap(({ rules }) => rules.flatMap(rulePaths));
           const key = randomHashKey();
           const ruleSet = compile(
@@ -165,7 +175,7 @@ describe('compile() and encode()', () => {
   it('do not depend on the order of policies', () => {
     fc.assert(
       fc.property(policies, fc.infiniteStream(fc.nat()), (written, random) => {
-        const read = written.map((object) => accepted({ apiVersion: 'security.kubearmor.com/v1', ...object }));
+        const read = written.map((object) => understood({ apiVersion: 'security.kubearmor.com/v1', ...object }));
         const paths = read.flatMap(({ rules }) => rules.flatMap(rulePaths));
         const spellings = new Map(paths.map((one) => [one, [one]]));
         const key = randomHashKey();

@@ -23,6 +23,7 @@ const entry = (path: string | undefined, category = 1): RuleEntry => ({
 const ruleSet = (entries: RuleSet['entries'], rest: Partial<RuleSet> = {}): RuleSet => ({
   flags: 0,
   judged: 0,
+  automata: [],
   rules: [],
   presets: new Array(5).fill(0x3fffffff),
   syscalls: [],

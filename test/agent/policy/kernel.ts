@@ -1,4 +1,5 @@
-import type { EncodedRuleSet } from '../../../agent/policy/encode.ts';
+import { type EncodedRuleSet, placeAutomata } from '../../../agent/policy/encode.ts';
+import { matchTail } from '../../../agent/policy/glob/match.ts';
 import type { HashKey } from '../../../agent/policy/hash.ts';
 import { pathBytes } from '../../../agent/policy/pathname.ts';
 import type { Access, Decision } from './reference.ts';
@@ -14,18 +15,24 @@ const posture = 0x3ffffffe;
 const syscallNumbers: Record<string, number> = { rmdir: 84, unlink: 87, unlinkat: 263 };
 const categories = { process: 0, file: 1, syscalls: 5 };
 const depthMasks: Record<number, number> = { 0: 0, 1: 1, 5: 2 };
-const [keyExecname, keySource] = [16, 17];
-const kinds = { any: 0, directory: 1, name: 3, exact: 4 };
+const [keyExecname, keySource, keyArgument, keyGlob] = [16, 17, 18, 32];
+const kinds = { any: 0, directory: 1, glob: 2, name: 3, exact: 4 };
+/** Where the automata of this rule set stand in the arena: anywhere, but not at 0. */
+const placeOf = (index: number) => 64 * (index + 7);
 
 interface Rule {
   exact: number;
   near: number;
   deep: number;
   flags: number;
+  automaton: number;
+  list: number;
 }
 
 /** The search for the rule that decides: struct judge_search. */
 interface Search {
+  /** Whether an argument is not in a list. */
+  unlisted: (list: number) => boolean;
   sources: number[];
   outcome: number;
   rank: number;
@@ -37,6 +44,8 @@ export class KernelRuleSet {
   readonly #rules = new Map<string, number>();
   readonly #encoded: EncodedRuleSet;
   readonly #key: HashKey;
+  readonly #values: Buffer;
+  readonly #arena: ReadonlyMap<number, Buffer>;
 
   constructor(encoded: EncodedRuleSet, key: HashKey) {
     this.#encoded = encoded;
@@ -47,8 +56,11 @@ export class KernelRuleSet {
       encoded.set.length !== 136
     )
       throw new Error('sizes');
+    const places = encoded.automata.map((_, i) => placeOf(i));
+    this.#arena = new Map(encoded.automata.map(({ bytes }, i) => [placeOf(i), bytes]));
+    const [keys, values] = placeAutomata(encoded, places);
+    this.#values = values;
     for (let i = 0; i < encoded.count; i++) {
-      const { keys } = encoded;
       const at = i * 16;
       this.#rules.set(
         `${keys.readBigUInt64LE(at)} ${keys.readUInt32LE(at + 8)} ${keys.readUInt32LE(at + 12)}`,
@@ -73,7 +85,8 @@ export class KernelRuleSet {
       keyCategory = 5 | (number << 8);
     }
     const sources = flags & (0x1000000 << category) ? this.#sources(access.source) : [];
-    const search: Search = { sources, outcome: none, rank: 0xffffffff, kind: kinds.any, baseline: 0 };
+    const unlisted = (list: number) => !(access.args?.every((argument) => this.#isListed(argument, list)) ?? false);
+    const search: Search = { unlisted, sources, outcome: none, rank: 0xffffffff, kind: kinds.any, baseline: 0 };
     this.#walk(search, access.path, category, keyCategory, kind);
     if (access.syscall !== undefined) this.#object(search, 0n, keyCategory, kinds.any, kind);
     const name = access.path.slice(access.path.lastIndexOf('/') + 1);
@@ -135,8 +148,11 @@ export class KernelRuleSet {
       if (distance === 0 && rule.flags & 1) search.baseline |= rule.flags & 4 ? 3 : 1;
       const offerBoth = (each: Rule, rank: number) => {
         offer(search, rank, kinds.directory, distance <= 1 ? each.near : each.deep);
-        if (distance === 0) offer(search, rank, kinds.exact, each.exact);
+        if (distance !== 0) return;
+        offer(search, rank, kinds.exact, each.exact);
+        this.#parts(search, hash, keyCategory, { rank, kind: kinds.exact, flags: each.flags }, kind);
       };
+      this.#globs(search, rule.automaton, tailOf(path, distance), keyCategory, kind);
       offerBoth(rule, search.sources.length);
       if (!(rule.flags & 8)) continue;
       for (const [rank, source] of search.sources.entries()) {
@@ -150,25 +166,68 @@ export class KernelRuleSet {
   #object(search: Search, hash: bigint, keyCategory: number, rankKind: number, kind: number): void {
     const rule = this.#rule(hash, keyCategory, 0, kind);
     if (!rule) return;
-    offer(search, search.sources.length, rankKind, rule.exact);
+    const offerBoth = (each: Rule, rank: number) => {
+      offer(search, rank, rankKind, each.exact);
+      this.#parts(search, hash, keyCategory, { rank, kind: rankKind, flags: each.flags }, kind);
+    };
+    offerBoth(rule, search.sources.length);
     if (!(rule.flags & 8)) return;
     for (const [rank, source] of search.sources.entries()) {
       const own = this.#rule(hash, keyCategory, source, kind);
-      if (own) offer(search, rank, rankKind, own.exact);
+      if (own) offerBoth(own, rank);
     }
+  }
+
+  /** The rules with a list of arguments that stand beside those of a key, until there is no further part. */
+  #parts(
+    search: Search,
+    hash: bigint,
+    keyCategory: number,
+    base: { rank: number; kind: number; flags: number },
+    kind: number,
+  ): void {
+    if (!(base.flags & 16)) return;
+    const source = search.sources[base.rank] ?? 0;
+    for (let part = 1; ; part++) {
+      const listed = this.#rule(hash, keyCategory | (part << 8), source, kind);
+      if (!listed) return;
+      const own = search.unlisted(listed.list) ? this.#rule(hash, keyCategory | (part << 8), source, kind | 1) : listed;
+      offer(search, base.rank, base.kind, own?.exact ?? none);
+    }
+  }
+
+  #isListed(argument: string, list: number): boolean {
+    return this.#rule(slowName(pathBytes(argument), this.#key.name), keyArgument, list, 0) !== undefined;
+  }
+
+  /** judge__level: the automaton of a directory reads what stands behind it. */
+  #globs(search: Search, place: number, tail: string | undefined, keyCategory: number, kind: number): void {
+    if (place === 0 || tail === undefined) return;
+    const automaton = this.#arena.get(place);
+    if (!automaton) throw new Error(`nothing stands at ${place}`);
+    for (const accept of matchTail(automaton, pathBytes(tail)))
+      this.#object(search, (BigInt(place) << 16n) | BigInt(accept), keyCategory | keyGlob, kinds.glob, kind);
   }
 
   #rule(hash: bigint, category: number, source: number, kind: number): Rule | undefined {
     const at = this.#rules.get(`${hash} ${category} ${source}`);
     if (at === undefined) return undefined;
-    const { values } = this.#encoded;
+    const values = this.#values;
     return {
       exact: values.readUInt32LE(at + kind * 4),
       near: values.readUInt32LE(at + 32 + kind * 4),
       deep: values.readUInt32LE(at + 64 + kind * 4),
       flags: values.readUInt32LE(at + 96),
+      automaton: values.readUInt32LE(at + 100),
+      list: values.readUInt32LE(at + 104),
     };
   }
+}
+
+/** The last `distance` names of a path; undefined: the directory itself is no object of its patterns, unless it is the root. */
+function tailOf(path: string, distance: number): string | undefined {
+  if (distance === 0) return path === '/' ? '' : undefined;
+  return path.split('/').slice(-distance).join('/');
 }
 
 /** judge__offer */
