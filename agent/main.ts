@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { Agent } from './agent.ts';
-import type { AgentConfig } from './config.ts';
+import { type AgentConfig, configSchema } from './config.ts';
 import { AgentError } from './error.ts';
 import { renderReport } from './kernel/doctor.ts';
 import { gatherFacts } from './kernel/facts.ts';
@@ -48,9 +48,19 @@ export async function runAgent({ config, policyDirs, log, signal, outlives, read
   await untilGone(removed);
 }
 
+const defaultPins = configSchema.parse({}).pins;
+
 /** Where programs are pinned. Without a place for that an agent that is to outlive itself does not start. @throws AgentError `not-supported` */
 function openPins({ pins: path }: AgentConfig, outlives: boolean, log: Logger): PinFolder | undefined {
-  if (path === 'off') return undefined;
+  if (path === 'off') {
+    const left = new PinFolder(defaultPins).sets.map((set) => set.path);
+    if (left.length > 0)
+      log.warn(
+        { paths: left },
+        `pins: off, but programs of an earlier agent are in force; "picket unload" with pins: ${defaultPins} takes them out`,
+      );
+    return undefined;
+  }
   const pins = new PinFolder(path);
   try {
     pins.open();

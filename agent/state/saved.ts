@@ -73,8 +73,8 @@ export type SavedRuleSet = z.infer<typeof savedRuleSet>;
 
 /** Settings that were changed while the agent ran, with those that its configuration gave then. */
 export const savedSettings = z.strictObject({
-  configured: settingsSchema.partial(),
-  changed: settingsSchema.partial(),
+  configured: z.object(settingsSchema.shape), // a setting that is not known any more is left out
+  changed: z.object(settingsSchema.shape),
 });
 export type SavedSettings = z.infer<typeof savedSettings>;
 

@@ -191,7 +191,7 @@ export class AgentState implements StateKeeper, Disposable {
       ruleSets: list(savedRuleSet, 'rule_set'),
     };
     if (broken.length > 0) this.#keepBroken(broken);
-    return { ...state, isCurrent: sameBoot && broken.length === 0 };
+    return { ...state, isCurrent: sameBoot && broken.every(({ table }) => table !== 'workload') };
   }
 
   #rows(table: Table | 'value'): { name: string; json: string }[] {

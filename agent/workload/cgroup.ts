@@ -29,8 +29,18 @@ export function readCgroupTree(path: string): CgroupTree {
       `${path} is no cgroup v2 directory; found a file system of type 0x${type.toString(16)}`,
     );
   const tree: CgroupTree = { ids: [], pids: [] };
-  visit(path, tree);
+  try {
+    visit(path, tree);
+  } catch (cause) {
+    if (!isGone(cause)) throw cause;
+    throw new AgentError('workload', `the cgroup ${path} was removed while it was looked at`, { cause });
+  }
   return tree;
+}
+
+/** The kernel's id of a cgroup; undefined: it is gone. */
+export function cgroupId(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /** True as long as the directory is there. */
@@ -51,9 +61,15 @@ function visit(path: string, tree: CgroupTree): void {
       try {
         visit(join(path, entry.name), tree);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // removed meanwhile
+        if (!isGone(error)) throw error; // removed meanwhile
       }
     }
+}
+
+/** A cgroup that is removed while its files are open answers ENODEV. */
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENODEV';
 }
 
 function readPids(path: string): number[] {

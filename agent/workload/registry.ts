@@ -3,7 +3,7 @@ import * as abi from '../abi.gen.ts';
 import { AgentError } from '../error.ts';
 import type { Engine } from '../kernel/engine.ts';
 import type { SavedWorkload } from '../state/saved.ts';
-import { cgroupExists, readCgroupTree } from './cgroup.ts';
+import { cgroupExists, cgroupId, readCgroupTree } from './cgroup.ts';
 import { hostRecord } from './host.ts';
 import { readUserMap, type UserMap } from './users.ts';
 import type { WorkloadRecord } from './workload.ts';
@@ -220,9 +220,21 @@ export class WorkloadRegistry {
     return workload;
   }
 
-  /** Leads the tasks of the workloads' cgroups to them: those to come, and those that are there. */
-  connect(...workloads: Workload[]): void {
-    for (const workload of workloads) this.#lead(workload);
+  /** Leads the tasks of the workload's cgroups to it: those to come, and those that are there. */
+  connect(workload: Workload): void {
+    this.#lead(workload);
+    this.#engine.sweep();
+  }
+
+  /** The same for all of them, as an earlier agent may have been ended in the middle of it. */
+  connectAll(): void {
+    for (const workload of this.all) {
+      try {
+        this.#lead(workload);
+      } catch (error) {
+        if (!(error instanceof AgentError)) throw error; // its cgroup is gone: `ended` tells
+      }
+    }
     this.#engine.sweep();
   }
 
@@ -244,7 +256,13 @@ export class WorkloadRegistry {
 
   /** Processes in the workload's cgroups. */
   pids({ record }: Workload): number[] {
-    return cgroupExists(record.cgroup) ? readCgroupTree(record.cgroup).pids : [];
+    if (!cgroupExists(record.cgroup)) return [];
+    try {
+      return readCgroupTree(record.cgroup).pids;
+    } catch (error) {
+      if (error instanceof AgentError) return []; // it was removed just now
+      throw error;
+    }
   }
 
   /**
@@ -300,8 +318,9 @@ export class WorkloadRegistry {
 
   /** Whether the workload's cgroup is the one that was registered, not another of the same name. */
   #isSame({ id, record }: Workload): boolean {
-    if (!cgroupExists(record.cgroup)) return false;
-    const found = this.#ofCgroup(readCgroupTree(record.cgroup).ids[0]);
+    const own = cgroupId(record.cgroup);
+    if (own === undefined) return false;
+    const found = this.#ofCgroup(own);
     return found === undefined || found === id; // undefined: the agent was ended before it connected the cgroup
   }
 

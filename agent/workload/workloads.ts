@@ -48,9 +48,8 @@ export class Workloads {
         this.#log.error({ err, container: record.containerId }, 'a workload of before could not be registered again');
       }
     }
-    const known = this.#registry.all;
-    this.#registry.connect(...known); // cgroups and tasks that an agent was ended in the middle of
-    for (const workload of known) this.#adopt(workload);
+    this.#registry.connectAll();
+    for (const workload of this.#registry.all) this.#adopt(workload);
   }
 
   /** Takes one change over; its rules are in force when this returns. @throws AgentError `workload`, KernelError */

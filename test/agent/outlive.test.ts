@@ -1,13 +1,14 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as abi from '../../agent/abi.gen.ts';
 import { type KernelObjects, PinFolder, untilGone } from '../../agent/kernel/pins.ts';
+import { buildAgent } from '../e2e/build.ts';
 import { Host, missingForHost } from './host.ts';
 import { named } from './kernel/compile.ts';
-import { picket } from './picket.ts';
+import { Picket, picket } from './picket.ts';
 import { makeCgroup } from './workload/cgroups.ts';
 
 const policyOf = (name: string, path: string, action = 'Block') => ({
@@ -161,5 +162,189 @@ describe.skipIf(missingForHost)(named('an agent with pins', missingForHost), () 
       ...['Audit (Block), Passed', 'Audit (Block), Passed'],
       'Block, Killed',
     ]);
+  });
+
+  it('collects workloads that ended while no agent ran, and knows those that live', async () => {
+    const first = await host.startAgent();
+    await host.apply(policyOf('no-base64', '/usr/bin/base64'));
+    const gone = makeCgroup();
+    using living = makeCgroup();
+    await register('gone', gone);
+    await register('living', living);
+    await first.stop('SIGKILL');
+    gone[Symbol.dispose]();
+    // What is made below a workload's cgroup meanwhile belongs to it.
+    const below = { path: join(living.path, 'below') };
+    mkdirSync(below.path);
+    expect(await runIn(below, 'base64 /dev/null; echo $?')).toBe('137\n');
+    await host.startAgent();
+    expect(await status()).toMatchObject({ workloads: 1, pins: { unknownWorkloads: 0 } });
+    const { workloads } = await host.ask<{ workloads: { containerId: string }[] }>('GET', '/v1/workloads');
+    expect(workloads.map(({ containerId }) => containerId)).toEqual(['living']);
+    await host.apply(policyOf('no-base64', '/usr/bin/base64', 'Audit'));
+    expect(await runIn(below, 'base64 /dev/null; echo $?')).toBe('0\n');
+  });
+
+  it('with a damaged state: sets it aside and says so, and the rules in the kernel stay until the next change', async () => {
+    const first = await host.startAgent();
+    await host.apply(policyOf('no-base64', '/usr/bin/base64'));
+    await register();
+    await first.stop('SIGTERM');
+    writeFileSync(host.path('agent/state.db'), 'x'.repeat(10_000));
+    const next = await host.startAgent();
+    expect(next.stderr).toMatch(/the state on the disk is damaged or of another version; it was set aside/);
+    expect(await status()).toMatchObject({ workloads: 0, policies: 0, pins: { adopted: true, unknownWorkloads: 1 } });
+    expect(await runIn(cgroup, 'base64 /dev/null; echo $?')).toBe('137\n');
+    // Others are none of its business.
+    using other = makeCgroup();
+    await register('c2', other);
+    expect(await runIn(other, 'base64 /dev/null; echo $?')).toBe('0\n');
+    expect(await runIn(cgroup, 'base64 /dev/null; echo $?')).toBe('137\n');
+    await register();
+    expect(await status()).toMatchObject({ workloads: 2, pins: { unknownWorkloads: 0 } });
+    expect(await runIn(cgroup, 'base64 /dev/null; echo $?')).toBe('0\n');
+  });
+
+  it('removes pins that are not whole and begins anew', async () => {
+    const first = await host.startAgent();
+    await first.stop('SIGKILL');
+    rmSync(join(host.pins, `v${abi.ABI}`, 'record'));
+    await host.startAgent();
+    expect((await status()).pins).toEqual({
+      path: join(host.pins, `v${abi.ABI}`),
+      adopted: false,
+      unknownWorkloads: 0,
+      others: [],
+    });
+  });
+
+  it('does not start beside an agent that uses its pins', async () => {
+    const first = await host.startAgent();
+    const config = JSON.parse(readFileSync(host.path('agent.yaml'), 'utf8'));
+    const other = { ...config, stateDir: host.path('other'), runDir: host.path('other-run') };
+    expect(await picket(['agent', '--config', host.write('other.yaml', other)])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`process ${first.child.pid} uses ${host.pins}/v${abi.ABI}`),
+    });
+    expect(await status()).toMatchObject({ pins: { adopted: false } });
+  });
+
+  it('whose verifier refuses a program leaves those of before in force, and nothing else', async () => {
+    const first = await host.startAgent();
+    await host.apply(policyOf('no-base64', '/usr/bin/base64'));
+    await register();
+    await first.stop('SIGKILL');
+    const before = pinnedObjects(host.pins);
+    const refused = buildAgent(host.path('refused'), 'refused');
+    const { status: code, stderr } = spawnSync(
+      process.execPath,
+      [refused, 'agent', '--config', host.path('agent.yaml')],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect(stderr).toMatch(/at program picket_fork; the verifier says: /);
+    expect(code).toBe(1);
+    expect(pinnedObjects(host.pins)).toEqual(before);
+    expect(await runIn(cgroup, 'base64 /dev/null; echo $?')).toBe('137\n');
+    await host.startAgent();
+    expect(await status()).toMatchObject({ workloads: 1, policies: 1, pins: { adopted: true } });
+  });
+
+  it('configured without pins puts the rules in force by itself, and leaves the pins of before alone', async () => {
+    const first = await host.startAgent();
+    await host.apply(policyOf('no-base64', '/usr/bin/base64'));
+    await register();
+    await first.stop('SIGKILL');
+    const objects = pinnedObjects(host.pins);
+    const config = JSON.parse(readFileSync(host.path('agent.yaml'), 'utf8'));
+    host.write('agent.yaml', { ...config, pins: 'off' });
+    await host.startAgent();
+    expect(await status()).toMatchObject({ workloads: 1, policies: 1, pins: { path: 'off', adopted: false } });
+    expect(await runIn(cgroup, 'base64 /dev/null; echo $?')).toBe('137\n');
+    expect(pinnedObjects(host.pins)).toEqual(objects);
+  });
+});
+
+describe.skipIf(missingForHost)(named('policies on the disk', missingForHost), () => {
+  it('are in force before anybody sends policies; those of a folder go with their files', async () => {
+    await using host = await Host.make();
+    using cgroup = makeCgroup();
+    writeFileSync(join(host.policies, 'a.yaml'), JSON.stringify(policyOf('no-base64', '/usr/bin/base64')));
+    writeFileSync(join(host.policies, 'b.yaml'), JSON.stringify(policyOf('no-id', '/usr/bin/id')));
+    const script = 'for p in base64 id head; do $p /dev/null >/dev/null; echo $?; done';
+    const names = async () => {
+      const { results } = await host.ask<{ results: { name: string }[] }>('GET', '/v1/policies');
+      return results.map(({ name }) => name).sort();
+    };
+    const first = await host.startAgent();
+    await host.apply(policyOf('no-head', '/usr/bin/head'));
+    await host.ask('PUT', '/v1/settings', { defaultFilePosture: 'audit' });
+    const record = { cgroup: cgroup.path, containerId: 'c1', namespace: 'demo', pod: 'p', container: 'c' };
+    await host.ask('PUT', '/v1/workloads', { ...record, hostMounts: true });
+    expect(await runIn(cgroup, script)).toBe('137\n137\n137\n');
+    await first.stop('SIGKILL');
+    expect(await runIn(cgroup, script)).not.toContain('137'); // no pins: the rules ended with the agent
+
+    rmSync(join(host.policies, 'b.yaml'));
+    const second = await host.startAgent();
+    expect(await names()).toEqual(['no-base64', 'no-head']);
+    expect(await runIn(cgroup, script)).toBe('137\n1\n137\n'); // the workload was known as well: it lives in this boot
+    expect(await host.ask('PUT', '/v1/settings', {})).toMatchObject({ settings: { defaultFilePosture: 'audit' } });
+    await second.stop('SIGKILL');
+
+    // What cannot be read might be anything: nothing of the folder is taken for deleted.
+    writeFileSync(join(host.policies, 'a.yaml'), 'kind: [');
+    const third = await host.startAgent();
+    expect(await names()).toContain('no-base64');
+    await third.stop('SIGKILL');
+    const config = JSON.parse(readFileSync(host.path('agent.yaml'), 'utf8'));
+    host.write('agent.yaml', { ...config, policies: {}, defaultFilePosture: 'block' });
+    await host.startAgent();
+    expect(await names()).toEqual(['no-head']);
+  });
+});
+
+describe.skipIf(missingForHost)(named('a place that takes no pins', missingForHost), () => {
+  const start = async (host: Host, pins: string) => {
+    const config = JSON.parse(readFileSync(host.path('agent.yaml'), 'utf8'));
+    return picket(['agent', '--config', host.write('agent.yaml', { ...config, pins })]);
+  };
+
+  it('that is no BPF file system: the agent says what to do and ends with 3', async () => {
+    await using host = await Host.make();
+    const { status, stderr } = await start(host, host.path('nowhere/pins'));
+    expect(stderr).toMatch(
+      /^picket: programs cannot be pinned below .*\/nowhere\/pins: found a file system of type 0x[0-9a-f]+, a BPF file system is needed; mount one with "mount -t bpf bpf \/sys\/fs\/bpf", or configure pins: off/m,
+    );
+    expect(status).toBe(3);
+  });
+
+  it('that is read-only: likewise, and picket unload says why it cannot', async () => {
+    await using host = await Host.make({ pins: true });
+    const agent = await host.startAgent();
+    await agent.stop('SIGTERM');
+    execFileSync('mount', ['-o', 'remount,ro', host.path('bpf')]);
+    const { status, stderr } = await start(host, host.pins);
+    expect(stderr).toMatch(/^picket: programs cannot be pinned below .*: its file system is read-only; /m);
+    expect(status).toBe(3);
+    const config = ['--config', host.path('agent.yaml')];
+    expect(await picket(['unload', ...config])).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/read-only/),
+    });
+    execFileSync('mount', ['-o', 'remount,rw', host.path('bpf')]);
+    expect(await picket(['unload', ...config])).toMatchObject({ status: 0 });
+  });
+
+  it('picket up says so and works without', async () => {
+    await using host = await Host.make();
+    const config = JSON.parse(readFileSync(host.path('agent.yaml'), 'utf8'));
+    host.write('agent.yaml', { ...config, pins: host.path('nowhere') });
+    const files = ['--config', host.path('agent.yaml'), '--collector-config', host.path('collector.yaml')];
+    await using up = new Picket(['up', '--no-demo', ...files]);
+    await vi.waitUntil(() => up.stderr.includes('Ctrl-C') || up.child.exitCode !== null, { timeout: 60_000 });
+    expect(up.stderr).toMatch(/This agent runs without: were it killed, its rules would end with it/);
+    expect(await up.stop('SIGTERM')).toBe(0);
   });
 });

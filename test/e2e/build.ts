@@ -5,9 +5,9 @@ import { CHECKOUT } from '../kernel/checkout.ts';
 
 /**
  * Copies the agent to a folder and builds it anew: `same-abi`, with another object of the same contract; `next-abi`, with a
- * contract of the next number. Returns the path of its program.
+ * contract of the next number; `refused`, with a program that the verifier refuses. Returns the path of its program.
  */
-export function buildAgent(folder: string, kind: 'same-abi' | 'next-abi'): string {
+export function buildAgent(folder: string, kind: 'same-abi' | 'next-abi' | 'refused'): string {
   for (const part of ['agent', 'bpf', 'otel', 'package.json'])
     cpSync(join(CHECKOUT, part), join(folder, part), { recursive: true });
   symlinkSync(join(CHECKOUT, 'node_modules'), join(folder, 'node_modules'));
@@ -17,6 +17,8 @@ export function buildAgent(folder: string, kind: 'same-abi' | 'next-abi'): strin
     writeFileSync(join(folder, file), text.replace(from, to));
   };
   if (kind === 'next-abi') change('bpf/abi.h', /PICKET_ABI = \d+/, `PICKET_ABI = ${abiOf(CHECKOUT) + 1}`);
+  else if (kind === 'refused')
+    change('bpf/hook_task.h', /(int BPF_PROG\(picket_fork,[^{]*\{)/, '$1\n\t*(volatile int *)8 = 1;');
   else change('bpf/hook_task.h', /^/, '\n\n'); // the object tells the lines of its source
   execFileSync(join(folder, 'bpf/build.sh'), { stdio: ['ignore', 'ignore', 'inherit'] });
   execFileSync(process.execPath, [join(folder, 'agent/kernel/generate.ts')], {

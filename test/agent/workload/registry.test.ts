@@ -17,6 +17,8 @@ class FakeEngine {
   readonly bytes = Buffer.alloc(abi.limits.MAX_WORKLOADS * size);
   readonly cgroups = new Map<bigint, { workload: bigint; slot: number }>();
   sweeps = 0;
+  readonly id = 'these maps';
+  readonly control = { load: () => 0n };
   /** Called at each change of the cgroup table. */
   changed: () => void = () => {};
   readonly workloads = {
@@ -142,6 +144,89 @@ describe.skipIf(missingForCgroups)(named('WorkloadRegistry', missingForCgroups),
     expect(() => registry.prepare(recordOf('/tmp'))).toThrow(/is no cgroup v2 directory/);
     using cgroup = makeCgroup();
     expect([registry.prepare(recordOf(cgroup.path)).slot, registry.all.length]).toEqual([1, 1]);
+  });
+
+  it('connect() says when the cgroup vanished meanwhile, connectAll() passes over it', () => {
+    const cgroup = makeCgroup();
+    using other = makeCgroup();
+    const workload = registry.prepare(recordOf(cgroup.path));
+    const living = registry.prepare(recordOf(other.path, 'c2'));
+    cgroup[Symbol.dispose]();
+    expect(() => registry.connect(workload)).toThrow(
+      expect.objectContaining({ code: 'workload', message: expect.stringContaining('does not exist') }),
+    );
+    registry.connectAll();
+    expect([engine.cgroups, engine.sweeps]).toEqual([
+      new Map([[idOf(other.path), { workload: living.id, slot: living.slot }]]),
+      1,
+    ]);
+    expect(registry.ended()).toEqual([workload]);
+    registry.remove(workload);
+    expect(registry.prepare(recordOf(other.path, 'c3')).slot).toBe(workload.slot);
+  });
+
+  describe('adopt()', () => {
+    const nextAgent = (): WorkloadRegistry => new WorkloadRegistry(engine as unknown as Engine);
+
+    it('knows workloads again by what the disk says, and their slots and ids are not given to others', () => {
+      using one = makeCgroup();
+      using two = makeCgroup();
+      using three = makeCgroup();
+      const [first, second] = [registry.prepare(recordOf(one.path, 'a')), registry.prepare(recordOf(two.path, 'b'))];
+      registry.connect(first);
+      registry.remove(first);
+      registry.connect(second);
+      const saved = [registry.toSaved(second)];
+      const next = nextAgent();
+      expect(next.adopt(saved)).toEqual({ ended: [], homeless: [] });
+      expect(next.all.map(({ id, slot }) => [id, slot])).toEqual([[second.id, second.slot]]);
+      const third = next.prepare(recordOf(three.path, 'c'));
+      expect([third.slot, third.id > second.id]).toEqual([first.slot, true]);
+    });
+
+    it('tells those whose cgroup is gone, or is another one by now, and those of other maps', () => {
+      const gone = makeCgroup();
+      using again = makeCgroup();
+      using elsewhere = makeCgroup();
+      const [a, b] = [registry.prepare(recordOf(gone.path, 'a')), registry.prepare(recordOf(again.path, 'b'))];
+      registry.connect(a);
+      registry.connect(b);
+      gone[Symbol.dispose]();
+      engine.cgroups.set(idOf(again.path), { workload: 4711n, slot: 9 });
+      const far = { ...registry.toSaved(b), engine: 'other maps', record: recordOf(elsewhere.path, 'c') };
+      const { ended, homeless } = nextAgent().adopt([registry.toSaved(a), registry.toSaved(b), far]);
+      expect([ended.map(({ id }) => id), homeless.map(({ containerId }) => containerId)]).toEqual([
+        [a.id, b.id],
+        ['c'],
+      ]);
+    });
+
+    it('leaves those that the disk does not know under their rules until their cgroup is gone', () => {
+      using cgroup = makeCgroup();
+      using other = makeCgroup();
+      const workload = registry.prepare(recordOf(cgroup.path));
+      registry.connect(workload);
+      engine.workloads.store(workload.slot, fields.set.offset, (7n << 32n) | 3n);
+      const next = nextAgent();
+      next.adopt([]);
+      expect([next.all, next.unknown, next.removeUnknown()]).toEqual([[], 1, []]);
+      expect(next.prepare(recordOf(other.path, 'o')).slot).not.toBe(workload.slot);
+      engine.cgroups.clear(); // as the kernel side does when a cgroup is removed
+      expect([next.removeUnknown(), next.unknown]).toEqual([[workload.slot], 0]);
+      expect(engine.workloads.load(workload.slot, fields.set.offset)).toBe(0n);
+    });
+
+    it('gives one that the disk does not know to whoever registers its cgroup, without a moment outside its rules', () => {
+      using cgroup = makeCgroup();
+      const workload = registry.prepare(recordOf(cgroup.path, 'before'));
+      registry.connect(workload);
+      engine.workloads.store(workload.slot, fields.set.offset, (7n << 32n) | 3n);
+      const next = nextAgent();
+      next.adopt([]);
+      const known = next.prepare(recordOf(cgroup.path, 'after'));
+      expect([known.id, known.slot, known.generation, next.unknown]).toEqual([workload.id, workload.slot, 7, 0]);
+      expect(engine.workloads.load(workload.slot, fields.set.offset)).toBe((7n << 32n) | 3n);
+    });
   });
 
   it('says when the table is full', () => {
