@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, matchesGlob } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isLong } from '../scale.ts';
 import { listCases } from './case.ts';
 import { reasonWithoutContainers } from './machine.ts';
@@ -87,6 +88,39 @@ describe('picket policy test', () => {
     expect(line('later')).toMatch(/^skip later \(0\.0 s\): needs host$/);
     expect(stdout.trimEnd().split('\n').at(-1)).toBe('1 passed, 3 failed, 1 skipped');
     expect(status).toBe(1);
+  });
+
+  test('a case during which the agent ends fails, and the next one has a new agent', async ({ skip }) => {
+    const reason = await reasonWithoutContainers();
+    skip(reason !== undefined, reason);
+    const cases = join(folder, 'ending');
+    await mkdir(cases);
+    const write = (name: string, run: string) =>
+      writeFile(
+        join(cases, `${name}.yaml`),
+        `case: ${name}\nabout: x\npolicies: []\nsteps:\n- {in: ubuntu-1, run: ${run}, expect: allowed, noAlerts: [{A: b}]}\n`,
+      );
+    await write('1-waits', 'sleep 77');
+    await write('2-works', 'cat /secret.txt');
+    const runner = spawn(process.execPath, [join(import.meta.dirname, 'run.ts'), cases, '--kernel', 'host']);
+    const printed = text(runner.stdout);
+    const below = (pid: number | undefined): number[] => {
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+      return children.filter((child) => child > 0).flatMap((child) => [child, ...below(child)]);
+    };
+    const find = (words: string) =>
+      vi.waitUntil(
+        () => below(runner.pid).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(words)),
+        { timeout: 60_000 },
+      );
+    const agent = await find('agent/picket.ts\0agent\0');
+    const session = await find('sleep\x0077');
+    process.kill(agent, 'SIGKILL');
+    process.kill(session, 'SIGKILL');
+    const lines = (await printed).trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^FAIL 1-waits /);
+    expect(lines.join('\n')).toContain('the case could not be run: no agent answers');
+    expect(lines.slice(-2)).toEqual([expect.stringMatching(/^ok {3}2-works /), '1 passed, 1 failed, 0 skipped']);
   });
 
   test('a folder or name without cases is a usage error', async () => {

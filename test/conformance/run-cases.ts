@@ -62,7 +62,7 @@ export async function runCases(files: string[], { image, sessions, onResult, sig
       stage = await opened;
       faults = await runCase(item, stage, machine, product);
     } catch (error) {
-      faults = [...messages(error, 'run'), `log of agent and collector:\n${product.log()}`];
+      faults = [...new Set(messages(error, 'run')), `log of agent and collector:\n${product.log()}`];
       // What it was told may still be there
       await product[Symbol.asyncDispose]();
       product = await start();
