@@ -93,12 +93,13 @@ export class RingReader implements Disposable {
   }
 
   /**
-   * Hands up to `max` finished records to the handler, oldest first, and gives their room back to the kernel.
+   * Hands up to `max` finished records to the handler, oldest first, and gives their room back to the kernel. What is written
+   * after the call began is left for the next one.
    *
    * A record counts as read once its handler was entered, also when that throws: a bad one must not come again for ever. Closing the
    * reader inside the handler ends the drain.
    *
-   * @returns how many were handed over; fewer than `max` means that no more are finished
+   * @returns how many were handed over; fewer than `max` means that no more were finished when it began
    * @throws KernelError `failed` when a header contradicts the positions; whatever the handler throws
    */
   drain(handler: RecordHandler, max: number = Number.POSITIVE_INFINITY): number {
@@ -107,13 +108,9 @@ export class RingReader implements Disposable {
     this.#draining = true;
     let count = 0;
     try {
-      let produced = this.#produced();
+      const produced = this.#produced(); // once: whoever writes faster than we read must not keep us here for ever
       let published = this.#position;
-      while (count < max) {
-        if (this.#position >= produced) {
-          produced = this.#produced();
-          if (this.#position >= produced) break;
-        }
+      while (count < max && this.#position < produced) {
         const at = this.#position & this.#mask; // bit operations take the low 32 bits, whatever the number's size
         const header = this.#header(at);
         if ((header & busyBit) !== 0) break;

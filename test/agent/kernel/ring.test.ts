@@ -106,6 +106,19 @@ describe.skipIf(missingForKernel)(named('RingReader over prepared memory', missi
     expect(seen).toEqual(['0', '1', '2', '3', '4']);
   });
 
+  it('drain() ends, however fast others write: what comes meanwhile is left for the next call', () => {
+    using ring = new FileRing();
+    using reader = new RingReader(ring.source);
+    ring.put(Buffer.from('first'));
+    const seen: string[] = [];
+    const answer = (memory: RingMemory, offset: number, length: number): void => {
+      collect(seen)(memory, offset, length);
+      ring.put(Buffer.from(`after ${seen.length}`));
+    };
+    expect([reader.drain(answer), reader.drain(answer)]).toEqual([1, 1]);
+    expect(seen).toEqual(['first', 'after 1']);
+  });
+
   it('drain() reads on at positions beyond 32 bits, and a record across the end is one piece', () => {
     const size = 4 * pageBytes();
     using ring = new FileRing(2 ** 40 + size * 3 - 16);
