@@ -53,15 +53,19 @@ export async function runCases(files: string[], { image, sessions, onResult, sig
   await using end = new AsyncDisposableStack();
   end.defer(() => product[Symbol.asyncDispose]());
   end.defer(() => before);
+  let stage: Stage | undefined;
+  end.defer(() => stage?.[Symbol.asyncDispose]());
   for await (const { item, opened } of openAhead(runnable, (given) => openStage(machine, podsOf(given)), usesNode)) {
-    signal.throwIfAborted();
     const since = performance.now();
-    let stage: Stage | undefined;
     let faults: string[];
+    stage = undefined;
     try {
       stage = await opened;
+      signal.throwIfAborted();
+      if (usesNode(item)) await before; // its policies may cover whatever runs beside it
       faults = await runCase(item, stage, machine, product);
     } catch (error) {
+      signal.throwIfAborted();
       faults = [...new Set(messages(error, 'run')), `log of agent and collector:\n${product.log()}`];
       // What it was told may still be there
       await product[Symbol.asyncDispose]();
