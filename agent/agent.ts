@@ -26,6 +26,7 @@ import { formatDiagnostic } from './policy/diagnostic.ts';
 import { Enforcement, type PolicyResult } from './policy/enforcement.ts';
 import { readPolicyFolder } from './policy/folder.ts';
 import { randomHashKey } from './policy/hash.ts';
+import { LinkWatch } from './policy/link-watch.ts';
 import { openRoot, readBelow } from './policy/links.ts';
 import { RuleSetTable } from './policy/sync.ts';
 import { AgentState } from './state/state.ts';
@@ -64,6 +65,7 @@ export class Agent implements AsyncDisposable {
   readonly #registry: WorkloadRegistry;
   readonly #enforcement: Enforcement;
   readonly #processes = new ProcessTable(readProcess);
+  readonly #links: LinkWatch;
   readonly #workloads: Workloads;
   readonly #control: AgentControl;
   readonly #pipeline: Pipeline;
@@ -138,6 +140,7 @@ export class Agent implements AsyncDisposable {
       hostName: config.hostName,
       state: this.#state,
     });
+    this.#links = new LinkWatch(this.#enforcement, (workload) => this.#registry.rootPid(workload));
     this.#workloads = new Workloads(this.#registry, this.#enforcement, this.#processes, this.#state, log);
     this.#adopt(table);
     this.#control = new AgentControl({
@@ -359,10 +362,12 @@ export class Agent implements AsyncDisposable {
   #startLoops(): void {
     const drain = setInterval(() => this.#drain(), this.#config.rings.drainEveryMs);
     const tidy = setInterval(() => this.#tidy(), 2000);
+    const links = setInterval(() => this.#checkLinks(), 500);
     const sending = this.#sender.run().catch((err: unknown) => this.#log.fatal({ err }, 'sending alerts has stopped'));
     this.#stack.defer(async () => {
       clearInterval(drain);
       clearInterval(tidy);
+      clearInterval(links);
       await this.#emptyRings(performance.now() + 1000);
       const deadline = performance.now() + 2000;
       while (this.#spool.stats().entries > 0 && this.#client.connections > 0 && performance.now() < deadline) {
@@ -396,6 +401,15 @@ export class Agent implements AsyncDisposable {
       if (this.#exporter.pending < maxPending) this.#pipeline.drain();
     } catch (err) {
       this.#log.error({ err }, 'reading the rings failed');
+    }
+  }
+
+  #checkLinks(): void {
+    try {
+      for (const { record, generation } of this.#links.check())
+        this.#log.debug({ container: record.containerId, generation }, 'links in rules were resolved again');
+    } catch (err) {
+      this.#log.error({ err }, 'links in rules could not be resolved again; they hold as they were');
     }
   }
 

@@ -6,18 +6,18 @@ import type { PolicyOrigin, SavedPolicy, SavedRuleSet, SavedSettings, SavedState
 import { forgetful, type StateKeeper, type StateWriter } from '../state/state.ts';
 import { hostRecord } from '../workload/host.ts';
 import type { Workload, WorkloadRegistry } from '../workload/registry.ts';
-import { CompileError, compile } from './compile.ts';
+import { CompileError } from './compile-error.ts';
 import { gapsOf } from './coverage.ts';
 import { type Diagnostic, diagnose, type Subject } from './diagnostic.ts';
-import { type EncodedRuleSet, encode, HashCollision } from './encode.ts';
-import { openRoot } from './links.ts';
+import { HashCollision } from './encode.ts';
+import { type Plan, Planner } from './plan.ts';
 import { posturesOf } from './posture.ts';
 import { type PolicyReading, parsePolicyObject } from './read.ts';
+import { Roots } from './roots.ts';
 import type { Policy } from './rule.ts';
-import type { RuleSet } from './ruleset.ts';
 import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
-import { resolveSpellings, type Spellings, under } from './spelling.ts';
+import { type Spellings, under } from './spelling.ts';
 import type { RuleSetTable } from './sync.ts';
 
 /** What became of one policy object. */
@@ -46,18 +46,11 @@ interface Held {
   object: unknown;
 }
 
-interface Plan {
-  workload: Workload;
-  ruleSet: RuleSet;
-  encoded: EncodedRuleSet;
-}
-
 /**
- * Policies, settings and workloads, brought together: each change compiles the rule sets of all workloads, loads those
- * that are new beside the old ones, and only then flips. What cannot be compiled or loaded leaves everything as it was.
+ * Policies, settings and workloads, brought together: each change compiles the rule sets of the workloads that it concerns,
+ * loads those that are new beside the old ones, and only then flips. What cannot be compiled or loaded leaves everything as it was.
  */
 export class Enforcement {
-  readonly #engine: Engine;
   readonly #table: RuleSetTable;
   readonly #registry: WorkloadRegistry;
   /** Where the agent's own root directory lies in its mount namespace: the root of local workloads. */
@@ -68,7 +61,9 @@ export class Enforcement {
   #settings: Settings;
   readonly #hostName: string;
   #generation = 0;
-  readonly #ruleSets = new Map<bigint, Plan>();
+  readonly #planner: Planner;
+  /** What is in force, by id of the workload. */
+  readonly #plans = new Map<bigint, Plan>();
   readonly #state: StateKeeper;
   /** Rule sets whose names the disk need not know any more. */
   readonly #forgotten: ReturnType<RuleSetTable['collect']> = [];
@@ -84,10 +79,10 @@ export class Enforcement {
   ) {
     this.#state = state;
     this.#configured = settings;
-    this.#engine = engine;
     this.#table = table;
     this.#registry = registry;
     this.ownRoot = engine.ownRoot();
+    this.#planner = new Planner(engine.hashKey, this.ownRoot);
     this.#settings = settings;
     this.#hostName = hostName;
   }
@@ -110,8 +105,9 @@ export class Enforcement {
    * earlier one that stays in force (0: there is none).
    */
   get policies(): PolicyResult[] {
-    const held = [...this.#policies].map(([key, { policy, status, generation, diagnostics }]) => {
-      const result = this.#result(policy, status, generation, diagnostics);
+    const plans = this.#covered();
+    const held = [...this.#policies].map(([key, each]) => {
+      const result = this.#result(each, plans);
       const refused = this.#refused.get(key);
       return refused ? { ...result, status: refused.status, diagnostics: refused.diagnostics } : result;
     });
@@ -133,7 +129,8 @@ export class Enforcement {
       failures.clear();
       for (const reading of accepted) this.#tryApply([reading], failures, origin);
     }
-    const results = readings.map((reading) => this.#resultOf(reading, failures.get(reading)));
+    const plans = this.#covered();
+    const results = readings.map((reading) => this.#resultOf(reading, failures.get(reading), plans));
     for (const result of results) {
       if (result.status !== 'Invalid' && result.status !== 'Unsupported') this.#refused.delete(keyOf(result));
       else if (result.name !== '') this.#refused.set(keyOf(result), result);
@@ -192,16 +189,14 @@ export class Enforcement {
           status: status === 'Partial' ? 'Partial' : 'Applied',
         });
     }
-    const workloads = this.#workloads(
-      [...this.#policies.values()].map((held) => held.policy),
-      this.#settings,
-    );
+    const workloads = this.#workloads([...this.#policies.values()], this.#settings);
+    using roots = new Roots(this.#registry);
     const plans = workloads.flatMap((workload) => {
       try {
-        const { plan, problems: found } = this.#planTolerant(workload);
+        const { plan, problems: found } = this.#planTolerant(workload, roots);
         problems.push(...found);
         if (!this.#table.isInForce(workload.slot, plan.encoded)) return [plan];
-        this.#ruleSets.set(workload.id, plan);
+        this.#plans.set(workload.id, plan);
       } catch (error) {
         problems.push(...loadFailures({}, error));
       }
@@ -233,24 +228,36 @@ export class Enforcement {
 
   /** What covers a workload: its policies, and their paths as the kernel shows them there. */
   covering(workload: Workload): { policies: Policy[]; spellings: Spellings } {
-    const policies = [...this.#policies.values()]
-      .map((held) => held.policy)
-      .filter((policy) => appliesTo(policy, workload.record, this.#settings));
-    return { policies, spellings: this.#spellings(workload, policies) };
+    const policies = this.#coverers(workload, this.#policies.values(), this.#settings);
+    using roots = new Roots(this.#registry);
+    const { spellings } = roots.resolve(workload, policies, '');
+    return { policies, spellings: workload.hostMounts ? under(this.ownRoot, spellings) : spellings };
   }
 
   /** Puts a prepared workload under its rules. Returns the diagnostics of what covers it. */
   cover(workload: Workload): Diagnostic[] {
-    const { plan, problems } = this.#planTolerant(workload);
-    this.#install([plan]);
-    return [...problems, ...plan.ruleSet.diagnostics];
+    const problems = this.refresh([workload]);
+    return [...problems, ...posturesOf(workload.record, this.#settings).diagnostics];
+  }
+
+  /** Resolves the links in the rules of some workloads again. Returns what cannot be had. */
+  refresh(workloads: readonly Workload[]): Diagnostic[] {
+    using roots = new Roots(this.#registry);
+    const planned = workloads.map((workload) => this.#planTolerant(workload, roots));
+    this.#install(planned.map(({ plan }) => plan));
+    return planned.flatMap(({ problems }) => problems);
+  }
+
+  /** What is in force on the workloads. */
+  get plans(): Iterable<Plan> {
+    return this.#plans.values();
   }
 
   /** Workloads that are gone. */
   uncover(workloads: readonly Workload[]): void {
     for (const workload of workloads) {
       this.#table.clear(workload.slot);
-      this.#ruleSets.delete(workload.id);
+      this.#plans.delete(workload.id);
       this.#registry.remove(workload);
     }
     for (const slot of this.#registry.removeUnknown()) this.#table.clear(slot);
@@ -288,12 +295,23 @@ export class Enforcement {
   }
 
   #change(policies: Map<string, Held>, settings: Settings): void {
-    const list = [...policies.values()].map((held) => held.policy);
-    const workloads = this.#workloads(list, settings);
-    const plans = workloads.map((workload) => this.#plan(workload, list, settings));
     const before = this.#policies;
+    const workloads = this.#workloads([...policies.values()], settings);
+    const change = {
+      added: [...policies.values()].filter((held) => !isAmong(before, held)),
+      removed: new Set([...before.values()].filter((held) => !isAmong(policies, held)).map(({ policy }) => policy)),
+    };
+    using roots = new Roots(this.#registry);
+    const plans = workloads.flatMap((workload) => {
+      const known = this.#plans.get(workload.id);
+      const covering =
+        known === undefined || settings !== this.#settings
+          ? this.#coverers(workload, policies.values(), settings)
+          : this.#coverersNow(known, change);
+      return covering === undefined ? [] : [this.#planner.plan(workload, covering, settings, roots)];
+    });
     this.#install(plans, (writer) => {
-      for (const [key, held] of policies) if (before.get(key) !== held) writer.putPolicy(toSaved(held));
+      for (const held of change.added) writer.putPolicy(toSaved(held));
       for (const [key, { policy }] of before) if (!policies.has(key)) writer.deletePolicy(policy);
     });
     this.#policies = policies;
@@ -301,9 +319,23 @@ export class Enforcement {
     this.#connectHost(workloads);
   }
 
+  #coverers(workload: Workload, policies: Iterable<Held>, settings: Settings): Policy[] {
+    return [...policies].flatMap(({ policy }) => (appliesTo(policy, workload.record, settings) ? [policy] : []));
+  }
+
+  /** The policies that cover the workload after a change; undefined: those that did before. */
+  #coverersNow(
+    { workload, policies }: Plan,
+    { added, removed }: { added: readonly Held[]; removed: ReadonlySet<Policy> },
+  ): Policy[] | undefined {
+    const more = this.#coverers(workload, added, this.#settings);
+    const left = policies.filter((policy) => !removed.has(policy));
+    return more.length === 0 && left.length === policies.length ? undefined : [...left, ...more];
+  }
+
   /** All workloads, and the node where a host policy is among them. */
-  #workloads(policies: readonly Policy[], settings: Settings): Workload[] {
-    if (!policies.some((policy) => policy.kind === 'KubeArmorHostPolicy')) return this.#registry.all;
+  #workloads(policies: readonly Held[], settings: Settings): Workload[] {
+    if (!policies.some(({ policy }) => policy.kind === 'KubeArmorHostPolicy')) return this.#registry.all;
     return [...this.#registry.all, this.#registry.prepareHost(hostRecord(this.#hostName, settings.nodeLabels))];
   }
 
@@ -316,62 +348,20 @@ export class Enforcement {
       return;
     }
     this.#table.clear(host.slot);
-    this.#ruleSets.delete(host.id);
+    this.#plans.delete(host.id);
     this.#registry.removeHost();
     this.#collect();
   }
 
-  #plan(workload: Workload, policies: readonly Policy[], settings: Settings): Plan {
-    const covering = policies.filter((policy) => appliesTo(policy, workload.record, settings));
-    const spellings = this.#spellings(workload, covering);
-    const ruleSet = compile(covering, workload.record, settings, spellings, workload.hostMounts ? this.ownRoot : '/');
-    return { workload, ruleSet, encoded: encode(ruleSet, this.#engine.hashKey) };
-  }
-
-  /** For a new workload: a policy that cannot be compiled for it is left out and reported; it is not started without the others. */
-  #planTolerant(workload: Workload): { plan: Plan; problems: Diagnostic[] } {
-    let policies = [...this.#policies.values()].map((held) => held.policy);
-    const problems: Diagnostic[] = [];
-    for (;;) {
-      try {
-        return { plan: this.#plan(workload, policies, this.#settings), problems };
-      } catch (error) {
-        if (!(error instanceof CompileError)) throw error;
-        problems.push(...error.diagnostics);
-        const bad = error.diagnostics[0];
-        const rest = policies.filter(
-          (p) => !(p.name === bad?.policy && p.kind === bad.kind && p.namespace === (bad.namespace ?? '')),
-        );
-        if (rest.length === policies.length) throw error;
-        policies = rest;
-      }
-    }
-  }
-
-  /** Every path of the policies as the kernel will show it for this workload. */
-  #spellings(workload: Workload, policies: readonly Policy[]): Spellings {
-    const unresolved = (): Spellings => resolveSpellings(policies, () => ({ kind: 'other' })).spellings;
-    if (workload.hostMounts) {
-      using root = openRoot('/');
-      return under(this.ownRoot, resolveSpellings(policies, root.read).spellings);
-    }
-    const pid = this.#registry.rootPid(workload);
-    if (pid === undefined) return unresolved(); // nothing runs there; resolved when its first program starts
-    try {
-      using root = openRoot(`/proc/${pid}/root`);
-      return resolveSpellings(policies, root.read).spellings;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return unresolved(); // it ended just now
-      throw error;
-    }
+  #planTolerant(workload: Workload, roots: Roots): { plan: Plan; problems: Diagnostic[] } {
+    const policies = this.#coverers(workload, this.#policies.values(), this.#settings);
+    return this.#planner.planTolerant(workload, policies, this.#settings, roots);
   }
 
   /** `save`: what else goes to the disk with the rules. */
   #install(plans: readonly Plan[], save?: (writer: StateWriter) => void): void {
     const generation = this.#generation + 1;
-    const changed = plans.filter(
-      (plan) => this.#ruleSets.get(plan.workload.id)?.encoded.digest !== plan.encoded.digest,
-    );
+    const changed = plans.filter((plan) => this.#plans.get(plan.workload.id)?.encoded.digest !== plan.encoded.digest);
     const added: SavedRuleSet[] = [];
     try {
       for (const { ruleSet, encoded } of changed) {
@@ -393,11 +383,12 @@ export class Enforcement {
       save === undefined ? 'boot' : 'always',
     );
     this.#generation = generation;
-    for (const plan of changed) {
-      this.#table.flip(plan.workload.slot, plan.encoded, generation);
-      plan.workload.generation = generation;
-      this.#ruleSets.set(plan.workload.id, plan);
+    for (const { workload, encoded } of changed) {
+      this.#table.flip(workload.slot, encoded, generation);
+      workload.generation = generation;
     }
+    for (const plan of plans) this.#plans.set(plan.workload.id, plan);
+    this.#planner.keep(this.#plans.values());
     this.#collect();
   }
 
@@ -409,11 +400,27 @@ export class Enforcement {
     for (const ruleSet of this.#forgotten.splice(0)) writer.deleteRuleSet(ruleSet);
   }
 
-  #resultOf(reading: PolicyReading, failed: Diagnostic[] | undefined): PolicyResult {
+  /** By policy: the plans that it is part of. */
+  #covered(): Map<Policy, Plan[]> {
+    const covered = new Map<Policy, Plan[]>();
+    for (const plan of this.#plans.values())
+      for (const policy of plan.policies) {
+        const plans = covered.get(policy);
+        if (plans === undefined) covered.set(policy, [plan]);
+        else plans.push(plan);
+      }
+    return covered;
+  }
+
+  #resultOf(
+    reading: PolicyReading,
+    failed: Diagnostic[] | undefined,
+    plans: ReadonlyMap<Policy, readonly Plan[]>,
+  ): PolicyResult {
     const { subject, policy, status, diagnostics } = reading;
     if (policy !== undefined && failed === undefined) {
       const held = this.#policies.get(keyOf(policy));
-      if (held !== undefined) return this.#result(policy, held.status, held.generation, held.diagnostics);
+      if (held !== undefined) return this.#result(held, plans);
     }
     return {
       kind: subject.kind ?? '',
@@ -427,15 +434,11 @@ export class Enforcement {
   }
 
   #result(
-    policy: Policy,
-    status: Held['status'],
-    generation: number,
-    diagnostics: readonly Diagnostic[],
+    { policy, status, generation, diagnostics }: Held,
+    plans: ReadonlyMap<Policy, readonly Plan[]>,
   ): PolicyResult {
     const { kind, namespace, name } = policy;
-    const { host } = this.#registry;
-    const known = host === undefined ? this.#registry.all : [...this.#registry.all, host];
-    const workloads = known.filter((w) => appliesTo(policy, w.record, this.#settings)).length;
+    const workloads = plans.get(policy)?.length ?? 0;
     const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
     const idle = workloads === 0 ? [diagnose(subject, 'NoWorkload', 'spec.selector', 'covers no workload now')] : [];
     return {
@@ -448,6 +451,11 @@ export class Enforcement {
       diagnostics: [...diagnostics, ...gapsOf(policy), ...idle],
     };
   }
+}
+
+/** The very same version of a policy. */
+function isAmong(policies: ReadonlyMap<string, Held>, { policy }: Held): boolean {
+  return policies.get(keyOf(policy))?.policy === policy;
 }
 
 function keyOf({ kind, namespace, name }: Identity): string {

@@ -51,6 +51,11 @@ export class PathHasher {
     this.#key = key;
   }
 
+  /** Hashes that are kept. */
+  get size(): number {
+    return this.#known.size;
+  }
+
   /** Hash of an absolute path without trailing slash. */
   hash(path: string): bigint {
     const known = this.#known.get(path);

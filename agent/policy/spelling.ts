@@ -12,6 +12,8 @@ export interface WorkloadSpellings {
   links: readonly FollowedLink[];
   /** Paths that do not exist, wholly or in their tail. */
   missing: ReadonlySet<string>;
+  /** The first parts of them that do not exist: when one appears the paths must be resolved again. */
+  absent: ReadonlySet<string>;
 }
 
 /** Resolves every path of the policies inside the workload whose root `read` knows. */
@@ -19,6 +21,7 @@ export function resolveSpellings(policies: readonly Policy[], read: ReadEntry): 
   const spellings = new Map<string, readonly string[]>();
   const links = new Map<string, FollowedLink>();
   const missing = new Set<string>();
+  const absent = new Set<string>();
   for (const policy of policies)
     for (const rule of policy.rules)
       for (const path of rulePaths(rule)) {
@@ -27,8 +30,9 @@ export function resolveSpellings(policies: readonly Policy[], read: ReadEntry): 
         spellings.set(path, withTerminal(resolution.spellings));
         for (const link of resolution.links) links.set(link.path, link);
         if (resolution.missing) missing.add(path);
+        if (resolution.absent !== undefined) absent.add(resolution.absent);
       }
-  return { spellings, links: [...links.values()], missing };
+  return { spellings, links: [...links.values()], missing, absent };
 }
 
 /** The paths and directories that a rule compares with: its object's (of a glob: the fixed leading directories), those of its sources. */

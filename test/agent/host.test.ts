@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -208,6 +208,66 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
         Picket: { Rule: { Category: 'process', Posture: 'block' } },
       },
     ]);
+  });
+
+  it('a rule with fromSource concerns that program alone, under the name that a link gives it too', async () => {
+    const secret = host.write('source-secret', 'x');
+    symlinkSync('/usr/bin/cat', host.path('reader'));
+    const labels = { app: 'source' };
+    await host.apply(
+      policyOf('source', {
+        selector: { matchLabels: labels },
+        file: { matchPaths: [{ path: secret, fromSource: [{ path: host.path('reader') }], action: 'Block' }] },
+        process: {
+          matchPaths: [{ execname: 'id', fromSource: [{ dir: '/usr/bin/' }], action: 'Block' }],
+          matchDirectories: [{ dir: '/usr/bin/', fromSource: [{ dir: '/usr/bin/' }], action: 'Audit' }],
+        },
+      }),
+    );
+    const script = `cat ${secret}; echo $?; head ${secret}; id; echo $?; true`;
+    const { stdout } = await host.run('source', labels, script, 'demo');
+    expect(stdout).toBe(`${killed}\nx${killed}\n`);
+    const alerts = await host.alerts('source');
+    const named = alerts.map(({ Operation, Action, Picket: { Rule } }) => [
+      Operation,
+      Action,
+      'Path' in Rule && Rule.Path,
+    ]);
+    expect(named.map((words) => words.join(' '))).toEqual([
+      'Process Audit spec.process.matchDirectories[0]',
+      'File Block spec.file.matchPaths[0]',
+      'Process Audit spec.process.matchDirectories[0]',
+      'Process Block spec.process.matchPaths[0]',
+    ]);
+  });
+
+  it('a rule follows a link that is replaced while the workload runs', async () => {
+    for (const name of ['old', 'new']) {
+      mkdirSync(host.path(name));
+      writeFileSync(host.path(`${name}/key`), 'x');
+    }
+    symlinkSync('old', host.path('current'));
+    const labels = { app: 'followed' };
+    await host.apply(
+      policyOf('followed', {
+        selector: { matchLabels: labels },
+        file: { matchPaths: [{ path: host.path('current/key') }], action: 'Block' },
+      }),
+    );
+    const [go, seen] = [host.path('turned'), host.path('seen')];
+    const script = `cat ${host.path('old/key')}; echo $? >${seen}; cat ${host.path('new/key')}; echo $? >>${seen}
+      while [ ! -e ${go} ]; do sleep 0.05; done
+      while cat ${host.path('new/key')}; s=$?; [ $s = 0 ]; do sleep 0.05; done
+      echo $s >>${seen}; cat ${host.path('old/key')}; echo $? >>${seen}`;
+    const running = host.runScript(script, { pod: 'followed', labels });
+    await vi.waitUntil(() => existsSync(seen) && readFileSync(seen, 'utf8').split('\n').length > 2, {
+      timeout: 20_000,
+    });
+    symlinkSync('new', host.path('next'));
+    renameSync(host.path('next'), host.path('current'));
+    writeFileSync(go, '');
+    await running;
+    expect(readFileSync(seen, 'utf8').trim().split('\n')).toEqual([killed, 0, killed, 0].map(String));
   });
 
   it('a policy is in force on a running workload once the answer is there, as is its next version, as is its end', async () => {
