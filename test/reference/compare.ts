@@ -24,6 +24,8 @@ export interface Outcome {
   tally: Map<string, number>;
   /** Operations that the kernel itself refuses with the same error: they tell nothing. */
   mute: number;
+  /** Milliseconds. */
+  times: { build: number; apply: number; run: number };
 }
 
 interface Sequence {
@@ -51,11 +53,16 @@ export async function compareRound(bench: Bench, round: Round): Promise<Outcome>
     sequences.push(sequence);
   }
 
+  const started = performance.now();
   await runAll(bench, buildSteps(round.addition));
   try {
+    const built = performance.now();
     await applyRules(bench, round);
+    const applied = performance.now();
     const results = await bench.run(steps);
-    return judge(sequences, steps, results);
+    const outcome = judge(sequences, steps, results);
+    outcome.times = { build: built - started, apply: applied - built, run: performance.now() - applied };
+    return outcome;
   } finally {
     await runAll(bench, tidySteps(round.addition));
   }
@@ -99,7 +106,8 @@ export class NotTaken extends Error {
 }
 
 function judge(sequences: readonly Sequence[], steps: readonly Step[], results: readonly number[]): Outcome {
-  const outcome: Outcome = { decisions: 0, differences: [], tally: new Map(), mute: 0 };
+  const times = { build: 0, apply: 0, run: 0 };
+  const outcome: Outcome = { decisions: 0, differences: [], tally: new Map(), mute: 0, times };
   checkHarness(sequences, steps, results);
   for (const { operation, expectations, places } of sequences)
     for (const [index, { refusal, decisions }] of expectations.entries()) {

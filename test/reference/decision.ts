@@ -263,12 +263,15 @@ function spell(workload: Workload, written: string): readonly string[] {
 /** A pattern in its spellings: the directories before the first glob character may lead through links. */
 function patterns(workload: Workload, written: string): string[] {
   const pattern = bytesOf(written.replace(/\/\/+/g, '/'));
-  const first = pattern.search(/[*?[{\\]/);
-  const slash = pattern.lastIndexOf('/', first < 0 ? pattern.length : first);
-  const tail = pattern.slice(slash);
+  let slash = 0;
+  for (let at = 0; at < pattern.length && !'*?[{'.includes(pattern[at] as string); at++) {
+    if (pattern[at] === '/') slash = at;
+    if (pattern[at] === '\\') at++;
+  }
+  const directory = pattern.slice(0, slash).replace(/\\(.)/gs, '$1');
   return workload
-    .spellings(pattern.slice(0, slash) || '/')
-    .map((directory) => (directory === '/' ? '' : escaped(directory)) + tail);
+    .spellings(directory || '/')
+    .map((spelling) => (spelling === '/' ? '' : escaped(spelling)) + pattern.slice(slash));
 }
 
 /** A directory that a link leads to may have glob characters in its name. */

@@ -42,6 +42,7 @@ export async function runDifferential(given: Differential): Promise<Report> {
   await setStage(bench);
   say('the stage is set');
   const report: Report = { release, backend, decisions: 0, mute: 0, tally: new Map(), failures: [] };
+  const spent = { build: 0, apply: 0, run: 0 };
   for (let index = 0; index < rounds && report.failures.length < most; index++) {
     const round = randomRound(seed + index, operations, features);
     const { outcome, refusal } = await attempt(bench, round);
@@ -53,7 +54,11 @@ export async function runDifferential(given: Differential): Promise<Report> {
       report.failures.push(failure);
       say(failure);
     }
-    if (index % 10 === 9) say(`${index + 1} rounds, ${report.decisions} decisions`);
+    for (const what of ['build', 'apply', 'run'] as const) spent[what] += outcome.times[what] / 1000;
+    if (index % 10 === 9)
+      say(
+        `${index + 1} rounds, ${report.decisions} decisions; seconds: build ${spent.build.toFixed(1)}, apply ${spent.apply.toFixed(1)}, run ${spent.run.toFixed(1)}`,
+      );
   }
   return report;
 }
@@ -65,7 +70,8 @@ async function attempt(bench: Bench, round: Round): Promise<{ outcome: Outcome; 
   } catch (error) {
     if (!(error instanceof NotTaken))
       throw new Error(`seed ${round.seed}: ${(error as Error).message}`, { cause: error });
-    return { outcome: { decisions: 0, mute: 0, differences: [], tally: new Map() }, refusal: error.message };
+    const times = { build: 0, apply: 0, run: 0 };
+    return { outcome: { decisions: 0, mute: 0, differences: [], tally: new Map(), times }, refusal: error.message };
   }
 }
 

@@ -94,10 +94,11 @@ class Driver {
 
   async #change({ settings, workload, policies }: Extract<Request, { kind: 'rules' }>): Promise<PolicyStatus[]> {
     const { control } = this.#product;
-    await control('PUT', '/v1/settings', settings);
-    await control('PUT', '/v1/workloads', { cgroup: this.#cgroup, ...workload });
+    // each change resolves and compiles all policies that are there: so there are none until the last
     if (this.#applied.length > 0) await control('DELETE', '/v1/policies', { policies: this.#applied });
     this.#applied = [];
+    await control('PUT', '/v1/settings', settings);
+    await control('PUT', '/v1/workloads', { cgroup: this.#cgroup, ...workload });
     if (policies.length === 0) return [];
     const { results } = await control<{ results: PolicyStatus[] }>('PUT', '/v1/policies', { policies });
     this.#applied = (policies as { kind: string; metadata: { name: string; namespace?: string } }[]).map(

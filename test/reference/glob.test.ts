@@ -20,6 +20,7 @@ const table: [pattern: string, matches: string[], differs: string[]][] = [
   ['/\\[x]', ['/[x]'], ['/x']],
   ['/**/b/**', ['/b/x', '/a/b/c', '/a/b/'], ['/b', '/ab/c']],
   ['/x/**/**/y', ['/x/a/y', '/x/a/b/y'], ['/xy']],
+  ['/**/**/b', ['/b', '/a/b', '/a/c/b'], ['/ab', '/bb/c']],
   ['/\xc3\xa9?', ['/\xc3\xa9x'], ['/\xc3\xa9']],
   ['/??', ['/\xc3\xa9'], ['/\xe9']],
 ];

@@ -11,7 +11,7 @@ type Token =
   | { kind: 'some' }
   /** `**` */
   | { kind: 'all' }
-  /** `/` + `**` + `/`: a single slash, or two with anything between */
+  /** `/**` before a slash, which is not part of it: nothing, or a slash and anything. */
   | { kind: 'levels' };
 
 /** Whether the pattern matches the entire path. */
@@ -71,7 +71,7 @@ function tokensOf(pattern: string): Token[] {
     const rest = pattern.slice(at);
     if (rest.startsWith('/**/')) {
       tokens.push({ kind: 'levels' });
-      at += 4;
+      at += 3;
     } else if (rest.startsWith('**')) {
       tokens.push({ kind: 'all' });
       at += 2;
@@ -146,9 +146,9 @@ function tryToken(token: Token, path: string, at: number, next: (to: number) => 
       for (let to = at; to <= path.length; to++) if (next(to)) return true;
       return false;
     case 'levels':
+      if (next(at)) return true;
       if (byte !== '/') return false;
-      if (next(at + 1)) return true;
-      for (let to = at + 1; to < path.length; to++) if (path[to] === '/' && next(to + 1)) return true;
+      for (let to = at + 1; to <= path.length; to++) if (next(to)) return true;
       return false;
   }
 }

@@ -179,7 +179,7 @@ class Writer {
   }
 
   #noisy(path: string): string {
-    return this.#random.chance(5) ? path.replace('/', '//') : path;
+    return path.length < 4000 && this.#random.chance(5) ? path.replace('/', '//') : path;
   }
 
   /** A directory above the path, often the next one. */
@@ -192,6 +192,8 @@ class Writer {
         ? names.length - 1
         : random.integer(names.length);
     const directory = `/${names.slice(0, depth).join('/')}`;
+    // with its slash it must stay within 4,095 bytes
+    if (directory.length > 4000) return '/d/';
     return directory === '/' ? '/' : directory + (random.chance(90) ? '/' : '');
   }
 
@@ -246,7 +248,8 @@ class Writer {
       if (kind === 'levels') names.splice(at, random.integer(2), '**');
       if (kind === 'all') break;
     }
-    return `/${names.join('/')}`;
+    const pattern = `/${names.join('/')}`;
+    return Buffer.byteLength(pattern) > 4095 ? `/${names[0]}/**` : pattern;
   }
 }
 
