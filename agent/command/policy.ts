@@ -12,6 +12,7 @@ import { AgentError, exitStatus } from '../error.ts';
 import { type Diagnostic, formatDiagnostic } from '../policy/diagnostic.ts';
 import type { PolicyResult } from '../policy/enforcement.ts';
 import { type PolicyReading, readPolicies } from '../policy/read.ts';
+import { renamableDirectories } from '../policy/renamable.ts';
 
 /** By subcommand; its own help shows its own. */
 const examples = {
@@ -98,8 +99,8 @@ function readText(file: string): string {
 
 function lint(files: readonly string[], { json }: Flags): number {
   const readings = readAll(files);
-  for (const { diagnostics } of readings)
-    for (const diagnostic of diagnostics)
+  for (const { policy, diagnostics } of readings)
+    for (const diagnostic of [...diagnostics, ...(policy ? renamableDirectories(policy) : [])])
       process.stdout.write(`${json ? JSON.stringify(diagnostic) : formatDiagnostic(diagnostic)}\n`);
   const bad = readings.filter((reading) => reading.policy === undefined).length;
   if (!json) process.stdout.write(`${readings.length} policies, ${bad} that would not be loaded\n`);

@@ -19,6 +19,7 @@ import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
 import { type Spellings, under } from './spelling.ts';
 import type { RuleSetTable } from './sync.ts';
+import { targetDiagnostics } from './target.ts';
 
 /** What became of one policy object. */
 export interface PolicyResult {
@@ -440,6 +441,8 @@ export class Enforcement {
     const { kind, namespace, name } = policy;
     const workloads = plans.get(policy)?.length ?? 0;
     const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
+    using roots = new Roots(this.#registry);
+    const targets = targetDiagnostics(policy, plans.get(policy) ?? [], roots);
     const idle = workloads === 0 ? [diagnose(subject, 'NoWorkload', 'spec.selector', 'covers no workload now')] : [];
     return {
       kind,
@@ -448,7 +451,7 @@ export class Enforcement {
       status,
       observedGeneration: generation,
       workloads,
-      diagnostics: [...diagnostics, ...gapsOf(policy), ...idle],
+      diagnostics: [...diagnostics, ...gapsOf(policy), ...targets, ...idle],
     };
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, lstatSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, lstatSync, opendirSync, openSync, readlinkSync } from 'node:fs';
 import { components } from './path.ts';
 import { pathBytes, pathFromBytes } from './pathname.ts';
 
@@ -20,6 +20,8 @@ export interface Resolution {
   links: readonly FollowedLink[];
   /** The path, or a tail of it, does not exist now. */
   missing: boolean;
+  /** Where the last name leads, when it is a link. */
+  target?: string | undefined;
   /** The first part that does not exist; when it appears, the path must be resolved again. */
   absent?: string | undefined;
 }
@@ -44,11 +46,13 @@ export function resolvePath(written: string, read: ReadEntry): Resolution {
   const parent = follow([], names, read, links);
   const resolved = parent && follow(parent.path, [last], read, links, parent.missing);
   if (!parent || !resolved) return { spellings: [written], links, missing: true };
-  const spellings = [written, join([...parent.path, last]), join(resolved.path)];
+  const [own, target] = [join([...parent.path, last]), join(resolved.path)];
+  const spellings = [written, own, target];
   return {
     spellings: [...new Set(spellings)].filter((path) => path.length <= maxPathLength),
     links,
     missing: resolved.missing,
+    target: target === own ? undefined : target,
     absent: parent.absent ?? resolved.absent,
   };
 }
@@ -113,6 +117,8 @@ function join(names: readonly string[]): string {
 /** A workload's root directory, held open. */
 export interface WorkloadRoot extends Disposable {
   read: ReadEntry;
+  /** Names of the links in a directory, of its first ten thousand entries; none when it cannot be read. No part of its path is a link. */
+  links(directory: string): string[];
 }
 
 /**
@@ -134,6 +140,7 @@ export function openRoot(root: string): WorkloadRoot {
       }
       return entry;
     },
+    links: (directory) => linksIn(pathBytes(`/proc/self/fd/${fd}${directory}`)),
     [Symbol.dispose]: () => {
       if (open) closeSync(fd);
       open = false;
@@ -155,6 +162,23 @@ function readEntry(path: Buffer): Entry {
     // its rules from being updated: the path stays as far as it is known.
     return { kind: 'other' };
   }
+}
+
+const maxEntries = 10_000;
+
+function linksIn(path: Buffer): string[] {
+  const found: string[] = [];
+  try {
+    using directory = opendirSync(path, { encoding: 'buffer' as BufferEncoding });
+    for (let count = 0; count < maxEntries; count++) {
+      const entry = directory.readSync();
+      if (entry === null) break;
+      if (entry.isSymbolicLink()) found.push(pathFromBytes(Buffer.from(entry.name)));
+    }
+  } catch {
+    // what cannot be read holds no link that matters
+  }
+  return found;
 }
 
 /** Reads the entries of a directory that lies at `at`, for paths seen from further out: those of a chroot, for example. */

@@ -38,6 +38,17 @@ export class Roots implements Disposable {
     }
   }
 
+  /** Opens the workload's root; undefined: nothing runs there. */
+  open(workload: Workload): WorkloadRoot | undefined {
+    const pid = workload.hostMounts ? undefined : this.#registry.rootPid(workload);
+    if (!workload.hostMounts && pid === undefined) return undefined;
+    try {
+      return openRoot(pid === undefined ? '/' : `/proc/${pid}/root`);
+    } catch {
+      return undefined;
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#root?.[Symbol.dispose]();
     this.#root = undefined;

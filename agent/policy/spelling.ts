@@ -12,6 +12,8 @@ export interface WorkloadSpellings {
   links: readonly FollowedLink[];
   /** Paths that do not exist, wholly or in their tail. */
   missing: ReadonlySet<string>;
+  /** Of those whose last name is a link: where it leads. */
+  targets: ReadonlyMap<string, string>;
   /** The first parts of them that do not exist: when one appears the paths must be resolved again. */
   absent: ReadonlySet<string>;
 }
@@ -22,6 +24,7 @@ export function resolveSpellings(policies: readonly Policy[], read: ReadEntry): 
   const links = new Map<string, FollowedLink>();
   const missing = new Set<string>();
   const absent = new Set<string>();
+  const targets = new Map<string, string>();
   for (const policy of policies)
     for (const rule of policy.rules)
       for (const path of rulePaths(rule)) {
@@ -30,9 +33,10 @@ export function resolveSpellings(policies: readonly Policy[], read: ReadEntry): 
         spellings.set(path, withTerminal(resolution.spellings));
         for (const link of resolution.links) links.set(link.path, link);
         if (resolution.missing) missing.add(path);
+        if (resolution.target !== undefined) targets.set(path, resolution.target);
         if (resolution.absent !== undefined) absent.add(resolution.absent);
       }
-  return { spellings, links: [...links.values()], missing, absent };
+  return { spellings, links: [...links.values()], missing, targets, absent };
 }
 
 /** The paths and directories that a rule compares with: its object's (of a glob: the fixed leading directories), those of its sources. */

@@ -142,6 +142,67 @@ describe('Enforcement', () => {
   });
 });
 
+describe('what is told about paths', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'picket-targets-')));
+    writeFileSync(join(folder, 'busybox'), '');
+    for (const name of ['ls', 'cat', 'cp', 'mv', 'ln', 'rm', 'sh']) symlinkSync('busybox', join(folder, name));
+    symlinkSync('lone', join(folder, 'link'));
+    writeFileSync(join(folder, 'lone'), '');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const told = (
+    apply: (object: object) => { diagnostics: { code: string; field: string; message: string }[] }[],
+    spec: object,
+  ) => apply(ksp(spec))[0]?.diagnostics.filter(({ code }) => code !== 'NotCovered') ?? [];
+
+  it('a link to a program that has other links: SharedTarget', () => {
+    const { add, apply } = make();
+    for (let i = 0; i < 3; i++) add();
+    const [found, ...more] = told(apply, { process: { matchPaths: [{ path: join(folder, 'ls') }] } });
+    expect(more).toEqual([]);
+    expect(found).toMatchObject({ code: 'SharedTarget', level: 'warning', field: 'spec.process.matchPaths[0]' });
+    expect(found?.message).toContain(`${folder}/ls is a link to ${folder}/busybox, as are ${folder}/`);
+    expect(found?.message).toContain(' and 1 more: the rule holds for all of them');
+    const rest = { fromSource: [{ path: join(folder, 'cat') }] };
+    expect(told(apply, { file: { matchPaths: [{ path: join(folder, 'lone'), ...rest }] } })).toMatchObject([
+      { code: 'SharedTarget', field: 'spec.file.matchPaths[0]' },
+    ]);
+  });
+
+  it('nothing of a link that is the only one, of the program itself, of files', () => {
+    const { add, apply } = make();
+    add();
+    for (const name of ['link', 'busybox'])
+      expect(told(apply, { process: { matchPaths: [{ path: join(folder, name) }] } })).toEqual([]);
+    expect(told(apply, { file: { matchPaths: [{ path: join(folder, 'ls') }] } })).toEqual([]);
+  });
+
+  it('a path that does not exist: TargetMissing', () => {
+    const { add, apply } = make();
+    add();
+    const spec = { file: { matchPaths: [{ path: join(folder, 'ls') }], matchDirectories: [{ dir: `${folder}/no/` }] } };
+    expect(told(apply, spec)).toMatchObject([
+      {
+        code: 'TargetMissing',
+        level: 'info',
+        field: 'spec.file.matchDirectories[0]',
+        message: `${folder}/no does not exist in the workload now; the rule holds as soon as it does`,
+      },
+    ]);
+  });
+
+  it('of ten thousand missing paths a hundred', () => {
+    const { add, apply } = make();
+    add();
+    const matchPaths = [...new Array(10_000).keys()].map((i) => ({ path: join(folder, `no-${i}`) }));
+    const found = told(apply, { file: { matchPaths } });
+    expect(found).toHaveLength(101);
+    expect(found.at(-1)?.message).toBe('9900 more findings are not listed');
+  });
+});
+
 describe('LinkWatch', () => {
   let ms = 0;
   const clock = () => ms++;
