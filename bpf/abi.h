@@ -25,6 +25,8 @@ enum picket_limits {
 	PICKET_MAX_SETS = 16384,
 	/* Workloads at one time. */
 	PICKET_MAX_WORKLOADS = 16384,
+	/* Bytes of the path of a cgroup that is expected, with the closing zero. */
+	PICKET_CGROUP_PATH = 512,
 	/* Rules of one rule set, as numbered in an outcome. */
 	PICKET_MAX_RULES = 1048576,
 	/* Sources of a rule set that one program can be: itself and the directories above it that rules name. More: LoadFailed. */

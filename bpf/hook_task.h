@@ -5,16 +5,48 @@
 
 #include "event.h"
 
-/* A new cgroup belongs to its parent's workload. */
+/* Ids of cgroups are unique in one hierarchy only: those of version 1 say nothing about workloads. */
+static __always_inline bool task__is_v2(struct cgroup *cgroup)
+{
+	return BPF_CORE_READ(cgroup, root, hierarchy_id) == 0; /* cgroup_init(): reserved for the default hierarchy */
+}
+
+/* The workload that was registered for a path before its cgroup was made; its time has come. */
+static __always_inline bool task__expected(const char *path, struct picket_cgroup *expected)
+{
+	struct picket_cgroup *known;
+	__u32 zero = 0;
+	char *text = bpf_map_lookup_elem(&picket_cgroup_path, &zero);
+	long length;
+
+	if (!text)
+		return false;
+	__builtin_memset(text, 0, PICKET_CGROUP_PATH);
+	length = bpf_probe_read_kernel_str(text, PICKET_CGROUP_PATH, path);
+	if (length <= 1 || length >= PICKET_CGROUP_PATH)
+		return false; /* longer: nobody could register it */
+	known = bpf_map_lookup_elem(&picket_expected, text);
+	if (!known)
+		return false;
+	*expected = *known;
+	bpf_map_delete_elem(&picket_expected, text);
+	return true;
+}
+
+/* A new cgroup belongs to the workload that is registered for its path, else to its parent's. */
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(picket_cgroup_mkdir, struct cgroup *cgroup, const char *path)
 {
 	struct cgroup *parent = (void *)BPF_CORE_READ(cgroup, self.parent) - bpf_core_field_offset(struct cgroup, self);
 	__u64 id = BPF_CORE_READ(cgroup, kn, id), parent_id;
-	struct picket_cgroup *known;
+	struct picket_cgroup *known, expected = {};
 
-	if (!BPF_CORE_READ(cgroup, self.parent))
+	if (!BPF_CORE_READ(cgroup, self.parent) || !task__is_v2(cgroup))
 		return 0;
+	if (task__expected(path, &expected)) {
+		bpf_map_update_elem(&picket_cgroups, &id, &expected, BPF_ANY);
+		return 0;
+	}
 	parent_id = BPF_CORE_READ(parent, kn, id);
 	known = bpf_map_lookup_elem(&picket_cgroups, &parent_id);
 	if (known)
@@ -27,7 +59,8 @@ int BPF_PROG(picket_cgroup_rmdir, struct cgroup *cgroup, const char *path)
 {
 	__u64 id = BPF_CORE_READ(cgroup, kn, id);
 
-	bpf_map_delete_elem(&picket_cgroups, &id);
+	if (task__is_v2(cgroup))
+		bpf_map_delete_elem(&picket_cgroups, &id);
 	return 0;
 }
 

@@ -112,6 +112,23 @@ struct {
 	__type(value, struct picket_cgroup);
 } picket_cgroups SEC(".maps");
 
+/* Path of a cgroup that is still to be made (from the root of the v2 hierarchy, padded with zeros) -> its workload. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PICKET_MAX_WORKLOADS);
+	__uint(key_size, PICKET_CGROUP_PATH);
+	__type(value, struct picket_cgroup);
+} picket_expected SEC(".maps");
+
+/* Where such a path is put together. Nothing can come between two uses: cgroup_mkdir holds a lock with interrupts off. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__uint(value_size, PICKET_CGROUP_PATH);
+} picket_cgroup_path SEC(".maps");
+
 /* Mapped by the agent, which changes (set, generation) of a slot with one 8-byte store. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

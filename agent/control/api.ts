@@ -98,11 +98,12 @@ export class AgentControl implements ControlApi, WorkloadSource {
 
   workloads() {
     return {
-      workloads: this.#parts.registry.all.map(({ id, record, generation, hostMounts }) => ({
+      workloads: this.#parts.registry.all.map(({ id, record, generation, hostMounts, expected }) => ({
         id: String(id),
         generation,
-        hostMounts,
         ...record,
+        hostMounts,
+        expected: expected !== undefined,
       })),
     };
   }

@@ -26,6 +26,8 @@ export const savedWorkload = z.strictObject({
     .regex(/^\d{1,20}$/)
     .transform(BigInt),
   slot: z.int().min(1),
+  /** Its cgroup was not there yet. */
+  expected: z.boolean(),
   record: workloadSchema,
 });
 export type SavedWorkload = z.infer<typeof savedWorkload>;

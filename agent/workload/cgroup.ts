@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
+import { limits } from '../abi.gen.ts';
 import { AgentError } from '../error.ts';
 import { findCgroup2, parseMounts } from '../kernel/mount.ts';
 
@@ -36,6 +37,22 @@ export function readCgroupTree(path: string): CgroupTree {
     throw new AgentError('workload', `the cgroup ${path} was removed while it was looked at`, { cause });
   }
   return tree;
+}
+
+/**
+ * How the kernel side calls a cgroup that is still to be made: its path from the root of the v2 hierarchy. Undefined: the
+ * path leads to none, or is too long.
+ */
+export function expectedPath(
+  path: string,
+  mountinfo = readFileSync('/proc/self/mountinfo', 'utf8'),
+): string | undefined {
+  const mounts = parseMounts(mountinfo).filter(({ type }) => type === 'cgroup2');
+  const plain = posix.normalize(path).replace(/(.)\/$/, '$1');
+  const inside = mounts
+    .filter((mount) => plain.startsWith(`${mount.path}/`) && !mount.root.startsWith('/..'))
+    .map((mount) => `${mount.root === '/' ? '' : mount.root}${plain.slice(mount.path.length)}`)[0];
+  return inside === undefined || Buffer.byteLength(inside) >= limits.CGROUP_PATH ? undefined : inside;
 }
 
 /** The kernel's id of a cgroup; undefined: it is gone. */

@@ -3,7 +3,7 @@ import * as abi from '../abi.gen.ts';
 import { AgentError } from '../error.ts';
 import type { Engine } from '../kernel/engine.ts';
 import type { SavedWorkload } from '../state/saved.ts';
-import { cgroupExists, cgroupId, readCgroupTree } from './cgroup.ts';
+import { cgroupExists, cgroupId, expectedPath, readCgroupTree } from './cgroup.ts';
 import { hostRecord } from './host.ts';
 import { readUserMap, type UserMap } from './users.ts';
 import type { WorkloadRecord } from './workload.ts';
@@ -20,6 +20,8 @@ export interface Workload {
   users: UserMap;
   /** Generation of the rule set in force, 0: none yet. */
   generation: number;
+  /** Path from the root of the hierarchy of a cgroup that was not there yet when it was last looked for. */
+  expected?: string | undefined;
 }
 
 /** How long a workload that is gone can still be named, for alerts that are on their way. */
@@ -32,6 +34,11 @@ const cgroupValue = (id: bigint, slot: number): Uint8Array => {
   value.writeBigUInt64LE(id, abi.cgroup.fields.workload.offset);
   value.writeUInt32LE(slot, abi.cgroup.fields.slot.offset);
   return value;
+};
+const pathKey = (path: string): Uint8Array => {
+  const key = Buffer.alloc(abi.limits.CGROUP_PATH);
+  key.write(path);
+  return key;
 };
 const cgroupKey = (id: bigint): Uint8Array => new Uint8Array(new BigUint64Array([id]).buffer);
 
@@ -96,8 +103,8 @@ export class WorkloadRegistry {
   }
 
   /** What has to be on the disk about a workload, so that the next agent knows it again. */
-  toSaved({ id, slot, record }: Workload): SavedWorkload {
-    return { engine: this.#engine.id, id, slot, record };
+  toSaved({ id, slot, record, expected }: Workload): SavedWorkload {
+    return { engine: this.#engine.id, id, slot, expected: expected !== undefined, record };
   }
 
   /**
@@ -129,10 +136,12 @@ export class WorkloadRegistry {
       const workload = this.#known(slot, id, known.record);
       this.#byContainer.set(known.record.containerId, workload);
       this.#byId.set(id, workload);
-      if (!this.#isSame(workload)) result.ended.push(workload);
+      if (known.expected) workload.expected = expectedPath(known.record.cgroup);
+      if (!this.#isExpected(workload) && !this.#isSame(workload)) result.ended.push(workload);
     }
-    for (const { record } of saved)
-      if (!this.#byContainer.has(record.containerId) && cgroupExists(record.cgroup)) result.homeless.push(record);
+    for (const { record, expected } of saved)
+      if (!this.#byContainer.has(record.containerId) && (expected || cgroupExists(record.cgroup)))
+        result.homeless.push(record);
     return result;
   }
 
@@ -174,6 +183,16 @@ export class WorkloadRegistry {
         );
       known.record = record;
       return known;
+    }
+    const isAwaited = record.expected === true && !cgroupExists(record.cgroup);
+    const expected = isAwaited ? expectedPath(record.cgroup) : undefined;
+    if (expected !== undefined) {
+      // Whoever makes the cgroup and enters it is under the rules from its first program on.
+      const nobody = { rootPid: undefined, hostMounts: record.hostMounts === true, users: [] };
+      const workload = this.#take(record, nobody, 0);
+      workload.expected = expected;
+      this.#byContainer.set(record.containerId, workload);
+      return workload;
     }
     const { ids, pids } = readCgroupTree(record.cgroup);
     const unknown = this.#ofCgroup(ids[0]);
@@ -239,6 +258,11 @@ export class WorkloadRegistry {
   }
 
   #lead(workload: Workload): void {
+    if (workload.expected !== undefined) {
+      this.#engine.map('picket_expected').update(pathKey(workload.expected), cgroupValue(workload.id, workload.slot));
+      if (!cgroupExists(workload.record.cgroup)) return; // the kernel side leads it when it is made
+      this.#isExpected(workload);
+    }
     const cgroups = this.#engine.map('picket_cgroups');
     const known = new Set<bigint>();
     // A cgroup that is made below one that the kernel knows inherits the workload; below one not yet known it does not: look
@@ -285,6 +309,7 @@ export class WorkloadRegistry {
   /** Forgets a workload; tasks that still run in it are judged no more. */
   remove(workload: Workload): void {
     this.#byContainer.delete(workload.record.containerId);
+    if (workload.expected !== undefined) this.#engine.map('picket_expected').delete(pathKey(workload.expected));
     this.#drop(workload);
     const cgroups = this.#engine.map('picket_cgroups');
     for (const [key, value] of cgroups.entries())
@@ -295,6 +320,17 @@ export class WorkloadRegistry {
     this.#byId.delete(workload.id);
     this.#removed.set(workload.id, { workload, until: performance.now() + keepRemovedMs });
     this.#empty(workload.slot);
+  }
+
+  /** Whether the workload's cgroup is still to be made; one that was made is not expected any more. */
+  #isExpected(workload: Workload): boolean {
+    const { expected, record } = workload;
+    if (expected === undefined) return false;
+    const map = this.#engine.map('picket_expected');
+    if (cgroupExists(record.cgroup)) map.delete(pathKey(expected));
+    else if (map.lookup(pathKey(expected)) !== undefined) return true;
+    workload.expected = undefined;
+    return false;
   }
 
   #empty(slot: number): void {
@@ -341,10 +377,18 @@ export class WorkloadRegistry {
     return workload;
   }
 
+  /** Workloads whose cgroup was expected and has been made. To be called now and then. */
+  appeared(): Workload[] {
+    return this.all.filter(
+      (workload) =>
+        workload.expected !== undefined && cgroupExists(workload.record.cgroup) && !this.#isExpected(workload),
+    );
+  }
+
   /** Workloads whose cgroup is gone. To be called now and then. */
   ended(): Workload[] {
     for (const [id, { until }] of this.#removed) if (until < performance.now()) this.#removed.delete(id);
-    return this.all.filter((workload) => !cgroupExists(workload.record.cgroup));
+    return this.all.filter((workload) => !cgroupExists(workload.record.cgroup) && !this.#isExpected(workload));
   }
 }
 

@@ -39,6 +39,8 @@ export const workloadSchema = z.strictObject({
   annotations: stringMap(1024, 262_144),
   owner: owner.optional(),
   namespaceAnnotations: stringMap(1024, 262_144),
+  /** The cgroup may still have to be made: whoever makes it and enters it is under the rules from its first program on. */
+  expected: z.boolean().optional(),
   /** The workload's programs run in the mount namespace of whoever starts them, as those of `picket run` do. */
   hostMounts: z.boolean().optional(),
 });

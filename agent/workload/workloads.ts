@@ -75,6 +75,11 @@ export class Workloads {
 
   /** Forgets workloads whose cgroup is gone. */
   removeEnded(): void {
+    const appeared = this.#registry.appeared();
+    if (appeared.length > 0)
+      this.#state.write((writer) => {
+        for (const workload of appeared) writer.putWorkload(this.#registry.toSaved(workload));
+      }, 'boot');
     const ended = this.#registry.ended();
     for (const { record } of ended) this.#log.info({ container: record.containerId }, 'workload ended');
     this.#enforcement.uncover(ended);

@@ -27,7 +27,7 @@ const policy: SavedPolicy = {
   object: { spec: { action: 'Block' }, text: 'ü "quoted"' },
 };
 const workload: SavedWorkload = {
-  ...{ engine: 'e', id: 18_446_744_073_709_551_615n, slot: 7 },
+  ...{ engine: 'e', id: 18_446_744_073_709_551_615n, slot: 7, expected: false },
   record: workloadSchema.parse({
     cgroup: '/sys/fs/cgroup/x',
     containerId: 'c1',

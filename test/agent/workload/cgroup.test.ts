@@ -4,7 +4,7 @@ import { mkdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cgroup2Mount, cgroupExists, readCgroupTree } from '../../../agent/workload/cgroup.ts';
+import { cgroup2Mount, cgroupExists, expectedPath, readCgroupTree } from '../../../agent/workload/cgroup.ts';
 import { named } from '../kernel/compile.ts';
 import { makeCgroup, missingForCgroups } from './cgroups.ts';
 
@@ -22,6 +22,23 @@ describe('cgroup2Mount()', () => {
     ['nothing mounted', '', undefined],
   ])('finds it %s', (_, mountinfo, path) => {
     expect(cgroup2Mount(mountinfo)).toBe(path);
+  });
+});
+
+describe('expectedPath()', () => {
+  const v2 = '31 25 0:27 / /sys/fs/cgroup rw - cgroup2 none rw\n';
+  it.each([
+    ['/sys/fs/cgroup/a/b', v2, '/a/b'],
+    ['/sys/fs/cgroup//a/b/', v2, '/a/b'],
+    ['/sys/fs/cgroup/pids/a', '31 25 0:27 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n', undefined],
+    ['/sys/fs/cgroup', v2, undefined],
+    ['/sys/fs/cgroupother/a', v2, undefined],
+    ['/sys/fs/cgroup/a', v2.replace(' / ', ' /kubepods '), '/kubepods/a'],
+    ['/sys/fs/cgroup/a', v2.replace(' / ', ' /../.. '), undefined],
+    [`/sys/fs/cgroup/${'x'.repeat(510)}`, v2, `/${'x'.repeat(510)}`],
+    [`/sys/fs/cgroup/${'x'.repeat(511)}`, v2, undefined],
+  ])('of %s', (path, mountinfo, expected) => {
+    expect(expectedPath(path, mountinfo)).toBe(expected);
   });
 });
 

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as abi from '../../../agent/abi.gen.ts';
 import type { Engine } from '../../../agent/kernel/engine.ts';
+import { cgroup2Mount } from '../../../agent/workload/cgroup.ts';
 import { mountNamespace, WorkloadRegistry } from '../../../agent/workload/registry.ts';
 import { type WorkloadRecord, workloadSchema } from '../../../agent/workload/workload.ts';
 import { named } from '../kernel/compile.ts';
@@ -27,7 +28,19 @@ class FakeEngine {
     load: (slot: number, offset: number) => this.bytes.readBigUInt64LE(slot * size + offset),
   };
 
-  map() {
+  readonly paths = new Map<string, bigint>();
+
+  map(name: string) {
+    if (name === 'picket_expected') {
+      const pathOf = (key: Uint8Array) => Buffer.from(key).toString().replaceAll('\0', '');
+      return {
+        update: (key: Uint8Array, value: Uint8Array) =>
+          this.paths.set(pathOf(key), Buffer.from(value).readBigUInt64LE(abi.cgroup.fields.workload.offset)),
+        lookup: (key: Uint8Array) => (this.paths.has(pathOf(key)) ? new Uint8Array(16) : undefined),
+        delete: (key: Uint8Array) => this.paths.delete(pathOf(key)),
+        entries: () => [],
+      };
+    }
     const idOf = (key: Uint8Array) => Buffer.from(key).readBigUInt64LE();
     return {
       update: (key: Uint8Array, value: Uint8Array) => {
@@ -163,6 +176,51 @@ describe.skipIf(missingForCgroups)(named('WorkloadRegistry', missingForCgroups),
     expect(registry.ended()).toEqual([workload]);
     registry.remove(workload);
     expect(registry.prepare(recordOf(other.path, 'c3')).slot).toBe(workload.slot);
+  });
+
+  describe('a workload whose cgroup is still to be made', () => {
+    const toCome = () => `${cgroup2Mount()}/picket-to-come-${process.pid}`;
+
+    it('waits for it under its path in the hierarchy, and is one like any other when it is there', () => {
+      const workload = registry.prepare(recordOf(`${toCome()}/`, 'c1', { expected: true }));
+      registry.connect(workload);
+      expect(engine.paths).toEqual(new Map([[`/picket-to-come-${process.pid}`, workload.id]]));
+      expect([registry.ended(), registry.appeared(), registry.toSaved(workload).expected]).toEqual([[], [], true]);
+      mkdirSync(toCome());
+      engine.paths.clear(); // as the kernel side does
+      expect([registry.ended(), registry.appeared()]).toEqual([[], [workload]]);
+      expect([registry.appeared(), registry.toSaved(workload).expected]).toEqual([[], false]);
+      rmdirSync(toCome());
+      expect(registry.ended()).toEqual([workload]);
+    });
+
+    it('may have come and gone unseen', () => {
+      const workload = registry.prepare(recordOf(toCome(), 'c1', { expected: true }));
+      registry.connect(workload);
+      engine.paths.clear();
+      expect([registry.appeared(), registry.ended()]).toEqual([[], [workload]]);
+    });
+
+    it('is connected when it is made between preparing and connecting', () => {
+      const workload = registry.prepare(recordOf(toCome(), 'c1', { expected: true }));
+      mkdirSync(toCome());
+      try {
+        registry.connect(workload);
+        expect([engine.paths.size, engine.cgroups.has(idOf(toCome()))]).toEqual([0, true]);
+      } finally {
+        rmdirSync(toCome());
+      }
+    });
+
+    it('is forgotten with its path, and known again by the next agent', () => {
+      const workload = registry.prepare(recordOf(toCome(), 'c1', { expected: true }));
+      registry.connect(workload);
+      const next = new WorkloadRegistry(engine as unknown as Engine);
+      expect(next.adopt([registry.toSaved(workload)])).toEqual({ ended: [], homeless: [] });
+      expect(next.ended()).toEqual([]);
+      for (const known of next.all) next.remove(known);
+      expect(engine.paths.size).toBe(0);
+    });
   });
 
   describe('adopt()', () => {
