@@ -3,7 +3,7 @@
 // The names are common words, so take them as: import * as abi from '…/abi.gen.ts'; abi.event.fields.seq.offset
 
 /** Version of the byte contract between the BPF object and the agent. */
-export const ABI = 2;
+export const ABI = 3;
 
 /** enum picket_access */
 export const access = {
@@ -20,9 +20,20 @@ export const backend = {
   BACKEND_TRACEPOINT: 2,
 } as const;
 
-/** enum picket_call_flags */
-export const callFlags = {
-  CALL_PATH_SENT: 1,
+/** enum picket_call_shape */
+export const callShape = {
+  CALL_DESCRIPTOR: 1,
+  CALL_PATH: 64,
+  CALL_AT: 4096,
+  CALL_CLOSES: 262144,
+  CALL_OPENS: 524288,
+  CALL_FILE: 1048576,
+  CALL_MAPS: 2097152,
+  CALL_ENDS: 4194304,
+  CALL_EXECUTES: 8388608,
+  CALL_MOUNTS: 16777216,
+  CALL_RETURNS_ANYTHING: 33554432,
+  CALL_MULTIPLEXED: 32768,
 } as const;
 
 /** enum picket_category */
@@ -34,6 +45,11 @@ export const category = {
   CATEGORY_CAPABILITY: 4,
   CATEGORY_SYSCALL: 5,
   CATEGORIES: 6,
+} as const;
+
+/** enum picket_control_flags */
+export const controlFlags = {
+  CONTROL_NO_IO_URING: 1,
 } as const;
 
 /** enum picket_counter */
@@ -99,12 +115,13 @@ export const key = {
 
 /** enum picket_limits */
 export const limits = {
-  ABI: 2,
+  ABI: 3,
   MAX_COMPONENTS: 2048,
   MAX_NAME: 255,
   MAX_PATH: 4095,
   MAX_ARGS: 8191,
   MAX_SETS: 16384,
+  MAX_SYSCALLS: 512,
   MAX_WORKLOADS: 16384,
   CGROUP_PATH: 512,
   MAX_RULES: 1048576,
@@ -238,7 +255,7 @@ export const control = {
     host_namespace: { offset: 4, size: 4 }, // __u32
     host_workload: { offset: 8, size: 8 }, // __u64
     host_slot: { offset: 16, size: 4 }, // __u32
-    pad: { offset: 20, size: 4 }, // __u32
+    flags: { offset: 20, size: 4 }, // __u32
   },
 } as const;
 
@@ -334,7 +351,7 @@ export const sources = {
 
 /** struct picket_task */
 export const task = {
-  size: 416,
+  size: 400,
   fields: {
     workload: { offset: 0, size: 8 }, // __u64
     slot: { offset: 8, size: 4 }, // __u32
@@ -348,10 +365,7 @@ export const task = {
     exe_depth: { offset: 52, size: 4 }, // __u32
     exe_levels: { offset: 56, size: 256, count: 32 }, // __u64[32]
     sources: { offset: 312, size: 80 }, // struct picket_sources
-    call_hash: { offset: 392, size: 8 }, // __u64
-    call_outcome: { offset: 400, size: 4 }, // __u32
-    call_flags: { offset: 404, size: 4 }, // __u32
-    truncates: { offset: 408, size: 8 }, // __u64
+    truncates: { offset: 392, size: 8 }, // __u64
   },
 } as const;
 

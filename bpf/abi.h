@@ -12,7 +12,7 @@
 #define PICKET_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 
 enum picket_limits {
-	PICKET_ABI = 2,
+	PICKET_ABI = 3,
 	/* Names of one path and its root: 4,095 bytes hold 2,047. A power of two, for the masks that the verifier needs. */
 	PICKET_MAX_COMPONENTS = 2048,
 	/* Bytes of one component: NAME_MAX of every Linux file system. */
@@ -23,6 +23,8 @@ enum picket_limits {
 	PICKET_MAX_ARGS = 8191,
 	/* Rule sets loaded at one time; workloads with equal rules share one. */
 	PICKET_MAX_SETS = 16384,
+	/* Numbers of system calls; the last one stands for all that are greater. */
+	PICKET_MAX_SYSCALLS = 512,
 	/* Workloads at one time. */
 	PICKET_MAX_WORKLOADS = 16384,
 	/* Bytes of the path of a cgroup that is expected, with the closing zero. */
@@ -174,13 +176,17 @@ struct picket_set {
 };
 PICKET_ASSERT_SIZE(picket_set, 136);
 
+enum picket_control_flags {
+	PICKET_CONTROL_NO_IO_URING = 1, /* tracepoint backend: who sets up an io_uring under file or network rules is ended */
+};
+
 /* The one element of picket_control: what counts for all workloads, at once. Written by the agent. */
 struct picket_control {
 	__u32 audit;          /* not 0: refusals pass, reported as of an audited workload. At the beginning in every version */
 	__u32 host_namespace; /* mount namespace of the node: inum */
 	__u64 host_workload;  /* id of the workload that tasks in no container belong to; 0: host policies are off */
 	__u32 host_slot;
-	__u32 pad;
+	__u32 flags;          /* enum picket_control_flags */
 };
 PICKET_ASSERT_SIZE(picket_control, 24);
 
@@ -235,16 +241,24 @@ struct picket_task {
 	__u32 exe_depth;     /* names in its path */
 	__u64 exe_levels[32]; /* PICKET_EXE_LEVELS: hash of the first 1, 2, ... names of its path */
 	struct picket_sources sources; /* of the program, written by the task itself */
-	/* The system call under way, from the path hook to its end. */
-	__u64 call_hash;     /* of the path, 0: unresolved or not reached */
-	__u32 call_outcome;  /* what the syscall rules say of it */
-	__u32 call_flags;    /* enum picket_call_flags */
 	__u64 truncates;     /* address of the inode that an open has just judged and is about to truncate */
 };
-PICKET_ASSERT_SIZE(picket_task, 416);
+PICKET_ASSERT_SIZE(picket_task, 400);
 
-enum picket_call_flags {
-	PICKET_CALL_PATH_SENT = 1, /* a PICKET_EVENT_PATH with this path is in the ring */
+/* What a system call has among its arguments, and how it is to be looked at: made by agent/policy/syscall.ts. */
+enum picket_call_shape {
+	PICKET_CALL_DESCRIPTOR = 1,  /* << i: argument i is a descriptor of an object */
+	PICKET_CALL_PATH = 64,       /* << i: argument i is a path */
+	PICKET_CALL_AT = 4096,       /* << i: argument i is the directory that the path in argument i + 1 is relative to */
+	PICKET_CALL_CLOSES = 262144, /* its descriptor is looked at before the call */
+	PICKET_CALL_OPENS = 524288,  /* returns the descriptor of its object */
+	PICKET_CALL_FILE = 1048576,  /* opens a file, be it for the kernel's own use */
+	PICKET_CALL_MAPS = 2097152,  /* mmap: its descriptor counts unless the mapping is anonymous */
+	PICKET_CALL_ENDS = 4194304,  /* does not return */
+	PICKET_CALL_EXECUTES = 8388608, /* does not return when it succeeds */
+	PICKET_CALL_MOUNTS = 16777216,  /* the kernel looks up a path that it has copied before */
+	PICKET_CALL_RETURNS_ANYTHING = 33554432, /* what it returns is no result */
+	PICKET_CALL_MULTIPLEXED = 0x8000, /* in a table of numbers of 32-bit programs: the first argument tells the call */
 };
 
 enum picket_event_kind {

@@ -148,9 +148,6 @@ static __always_inline void task__inherit(struct task_struct *child, const struc
 		return;
 	}
 	*record = *parent;
-	record->call_hash = 0;
-	record->call_outcome = 0;
-	record->call_flags = 0;
 	record->truncates = 0;
 }
 

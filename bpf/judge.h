@@ -33,10 +33,10 @@ enum { JUDGE_OBJECT = 0x80000000 }; /* with judge_search.access: an object that 
 /* Ranks of objects under one source (policy.md 14): the higher decides. Domains: the number of labels. */
 enum judge_kind {
 	JUDGE_ANY = 0,       /* a rule without an object: it holds for every one */
-	JUDGE_DIRECTORY = 1, /* of two the one that is offered later, which is the deeper one */
-	JUDGE_GLOB = 2,
-	JUDGE_NAME = 3,
-	JUDGE_EXACT = 4,
+	JUDGE_DIRECTORY = 1, /* + its depth */
+	JUDGE_GLOB = 0x10000,
+	JUDGE_NAME,
+	JUDGE_EXACT,
 };
 
 /*
@@ -50,7 +50,7 @@ static __always_inline void judge__offer(struct judge_search *c, __u32 rank, __u
 	if (rank == c->rank) {
 		if (kind < c->kind)
 			return;
-		if (kind == c->kind && kind != JUDGE_DIRECTORY) {
+		if (kind == c->kind) {
 			__u32 verdict = outcome >> PICKET_OUTCOME_SHIFT, before = c->outcome >> PICKET_OUTCOME_SHIFT;
 
 			if (verdict < before || (verdict == before && outcome >= c->outcome))
@@ -67,7 +67,7 @@ static __always_inline void judge__offer_rule(struct judge_search *c, const stru
 					      __u32 distance, __u32 access)
 {
 	access &= PICKET_ACCESS_KINDS - 1;
-	judge__offer(c, rank, JUDGE_DIRECTORY, distance <= 1 ? rule->near[access] : rule->deep[access]);
+	judge__offer(c, rank, JUDGE_DIRECTORY + c->depth, distance <= 1 ? rule->near[access] : rule->deep[access]);
 	if (distance == 0)
 		judge__offer(c, rank, JUDGE_EXACT, rule->exact[access]);
 }

@@ -67,6 +67,17 @@ struct judge_search {
 	__u32 baseline; /* may be read (1), may be written (2) */
 };
 
+/* The best rule for a system call so far, over all the objects among its arguments (call.h). */
+struct call_search {
+	__u64 hash; /* of the path that it was found for */
+	__u32 outcome;
+	__u32 rank;
+	__u32 kind;
+	__u32 objects;    /* looked at */
+	__u32 length;     /* of the path's text, which begins the strings; 0: it is elsewhere */
+	__u32 unresolved; /* the object has no path */
+};
+
 /*
  * Working memory of one decision. It is claimed, not per-CPU: a preempted hook keeps its buffer while another task
  * runs the same hook on the same CPU (LSM programs may be preempted from 6.2 on).
@@ -84,6 +95,8 @@ struct scratch {
 	char name[PICKET_MAX_NAME + 9];           /* the hash reads eight bytes at a time */
 	struct ascent ascent;
 	struct judge_search search;
+	struct call_search call;
+	__u64 arguments[6];                       /* of the system call */
 	struct picket_sources sources;            /* who acts */
 	struct picket_event event;
 	char strings[SCRATCH_STRINGS];            /* follows event without a gap: both leave in one record */

@@ -64,7 +64,7 @@ again:
 	return path__walk(s, *(volatile __u64 *)&s->mount, *(volatile __u64 *)&s->dentry);
 }
 
-static __noinline int path__walk_typed(struct scratch *s, struct vfsmount *mnt, struct dentry *dentry)
+static __noinline __attribute__((unused)) int path__walk_typed(struct scratch *s, struct vfsmount *mnt, struct dentry *dentry)
 {
 	return path__walk_direct(s, mnt, dentry);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The one place that knows a processor: system call numbers and argument registers (x86-64). */
+/*
+ * The one place that knows a processor: system call numbers and argument registers (x86-64). Inside Picket a call is known by
+ * its x86-64 number (agent/policy/syscall.ts).
+ */
 #ifndef PICKET_REGISTERS_H
 #define PICKET_REGISTERS_H
 
@@ -7,11 +10,13 @@
 
 /* x86-64 numbers: arch/x86/entry/syscalls/syscall_64.tbl */
 enum {
-	SYSCALL_OPEN = 2, SYSCALL_EXECVE = 59, SYSCALL_RMDIR = 84, SYSCALL_CREAT = 85, SYSCALL_UNLINK = 87,
-	SYSCALL_OPENAT = 257, SYSCALL_UNLINKAT = 263, SYSCALL_OPEN_BY_HANDLE_AT = 304, SYSCALL_EXECVEAT = 322,
-	SYSCALL_OPENAT2 = 437,
-	SYSCALL_OTHER = 511,
+	SYSCALL_OPEN = 2, SYSCALL_EXECVE = 59, SYSCALL_CREAT = 85, SYSCALL_OPENAT = 257, SYSCALL_OPEN_BY_HANDLE_AT = 304,
+	SYSCALL_EXECVEAT = 322, SYSCALL_IO_URING_SETUP = 425, SYSCALL_OPENAT2 = 437,
+	SYSCALL_OTHER = PICKET_MAX_SYSCALLS - 1,
 };
+
+/* By the number that a 32-bit program gives: the call's own, or which table of several calls in one; set by the agent. */
+const volatile __u16 picket_compat_numbers[PICKET_MAX_SYSCALLS] = {};
 
 /* A 32-bit program's call: other numbers, other registers. */
 static __always_inline bool registers__compat(struct task_struct *task)
@@ -19,22 +24,12 @@ static __always_inline bool registers__compat(struct task_struct *task)
 	return BPF_CORE_READ(task, thread_info.status) & 2; /* TS_COMPAT, arch/x86/include/asm/thread_info.h */
 }
 
-/* The call's x86-64 number, also for a 32-bit program (syscall_32.tbl) as far as a hook here cares. */
-static __always_inline __u32 registers__number(struct task_struct *task, __u32 number)
+/* The call's number, also for a 32-bit program; one with PICKET_CALL_MULTIPLEXED stands for several. */
+static __always_inline __u32 registers__number(struct task_struct *task, __u64 number)
 {
-	if (!registers__compat(task))
-		return number < SYSCALL_OTHER ? number : SYSCALL_OTHER;
-	switch (number) {
-	case 5: return SYSCALL_OPEN;
-	case 8: return SYSCALL_CREAT;
-	case 10: return SYSCALL_UNLINK;
-	case 40: return SYSCALL_RMDIR;
-	case 295: return SYSCALL_OPENAT;
-	case 301: return SYSCALL_UNLINKAT;
-	case 342: return SYSCALL_OPEN_BY_HANDLE_AT;
-	case 437: return SYSCALL_OPENAT2;
-	default: return SYSCALL_OTHER;
-	}
+	if (number >= SYSCALL_OTHER)
+		return SYSCALL_OTHER;
+	return registers__compat(task) ? picket_compat_numbers[number & (PICKET_MAX_SYSCALLS - 1)] : number;
 }
 
 /* Address of argv of the execve or execveat under way; 0: not known (32-bit pointers are not read). */
@@ -48,18 +43,26 @@ static __always_inline __u64 registers__exec_argv(struct task_struct *task, stru
 	return number == SYSCALL_EXECVE ? BPF_CORE_READ(regs, si) : number == SYSCALL_EXECVEAT ? BPF_CORE_READ(regs, dx) : 0;
 }
 
-/* The first three arguments of the call under way. */
-static __always_inline void registers__arguments(struct task_struct *task, struct pt_regs *regs, __u64 *arguments)
+enum { REGISTERS_ARGUMENTS = 6 };
+
+/* The arguments of the call under way. */
+static __always_inline void registers__arguments(struct task_struct *task, const struct pt_regs *regs, __u64 *arguments)
 {
-	if (registers__compat(task)) { /* ebx, ecx, edx */
-		arguments[0] = (__u32)BPF_CORE_READ(regs, bx);
-		arguments[1] = (__u32)BPF_CORE_READ(regs, cx);
-		arguments[2] = (__u32)BPF_CORE_READ(regs, dx);
+	if (registers__compat(task)) {
+		arguments[0] = (__u32)regs->bx;
+		arguments[1] = (__u32)regs->cx;
+		arguments[2] = (__u32)regs->dx;
+		arguments[3] = (__u32)regs->si;
+		arguments[4] = (__u32)regs->di;
+		arguments[5] = (__u32)regs->bp;
 		return;
 	}
-	arguments[0] = BPF_CORE_READ(regs, di);
-	arguments[1] = BPF_CORE_READ(regs, si);
-	arguments[2] = BPF_CORE_READ(regs, dx);
+	arguments[0] = regs->di;
+	arguments[1] = regs->si;
+	arguments[2] = regs->dx;
+	arguments[3] = regs->r10;
+	arguments[4] = regs->r8;
+	arguments[5] = regs->r9;
 }
 
 #endif

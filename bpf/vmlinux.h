@@ -31,6 +31,7 @@ enum { false = 0, true = 1 };
 enum bpf_map_type_used { /* include/uapi/linux/bpf.h */
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -216,10 +217,21 @@ struct task_struct {
 
 struct linux_binprm {
 	struct file *file;
+	const char *filename;
+	const char *interp;
+};
+
+struct filename {
+	const char *name;
+	const char *uptr;
 };
 
 struct pt_regs { /* x86-64: arch/x86/include/asm/ptrace.h */
+	unsigned long bp;
 	unsigned long bx;
+	unsigned long r10;
+	unsigned long r9;
+	unsigned long r8;
 	unsigned long cx;
 	unsigned long di;
 	unsigned long si;

@@ -1,23 +1,55 @@
 import type { ReadEntry } from '../policy/links.ts';
 import { resolvePath } from '../policy/links.ts';
 import { components } from '../policy/path.ts';
+import { findSyscall } from '../policy/syscall.ts';
 import type { EventRecord } from './record.ts';
+import { inWords } from './words.ts';
 
-/** The covered calls by their number (x86-64). */
-const names: Readonly<Record<number, string>> = { 84: 'rmdir', 87: 'unlink', 263: 'unlinkat' };
-const atRemoveDir = 0x200n;
 const atCurrent = -100;
+const opensNew = 0o100 | 0o20000000; // O_CREAT, O_TMPFILE: without them the mode means nothing
 
 /** `Data` of a syscall alert: the call, then the arguments that are known. */
-export function syscallData({ syscall, details: [first, , flags] }: EventRecord): string {
-  const name = names[syscall] ?? String(syscall);
-  const parts = [`syscall=SYS_${name.toUpperCase()}`];
-  if (name === 'unlinkat') {
-    const fd = Number(BigInt.asIntN(32, first));
-    if (fd !== atCurrent) parts.push(`fd=${fd}`);
-    if (flags & atRemoveDir) parts.push('flags=AT_REMOVEDIR');
+export function syscallData({ syscall, details }: Pick<EventRecord, 'syscall' | 'details'>): string {
+  const call = findSyscall(syscall);
+  const parts = [`syscall=SYS_${(call?.name ?? String(syscall)).toUpperCase()}`];
+  for (const [i, { name, kind }] of (call?.arguments ?? []).entries()) {
+    const value = details[i];
+    if (value === undefined || name === '') continue;
+    const text = print(kind, value);
+    if (text === '') continue;
+    const before = call?.arguments[i - 1];
+    if (kind === 'o' && before?.kind === 'open' && (Number(details[i - 1]) & opensNew) === 0) continue;
+    parts.push(`${name}=${text}`);
   }
   return parts.join(' ');
+}
+
+/** An argument; empty: it is not told. */
+function print(kind: string, value: bigint): string {
+  switch (kind) {
+    case '-':
+    case 'path':
+      return '';
+    case 'at':
+      return Number(BigInt.asIntN(32, value)) === atCurrent ? '' : String(BigInt.asIntN(32, value));
+    case 'fd':
+      return String(BigInt.asIntN(32, value));
+    case 'd':
+      return String(isInt(value) ? BigInt.asIntN(32, value) : BigInt.asIntN(64, value));
+    case 'u':
+      return String(value);
+    case 'x':
+      return `0x${value.toString(16)}`;
+    case 'o':
+      return `0${Number(value & 0o7777n).toString(8)}`;
+    default:
+      return inWords(kind, Number(BigInt.asUintN(32, value)));
+  }
+}
+
+/** Callers leave the upper half of a register as it is when the argument is an int: one below zero looks large. */
+function isInt(value: bigint): boolean {
+  return value >> 32n === 0n;
 }
 
 /**

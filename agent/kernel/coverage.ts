@@ -46,10 +46,5 @@ export const coveredOperations: readonly CoveredOperation[] = [
   { operation: 'link', category: 'file', coverage: unseen },
   { operation: 'rename', category: 'file', coverage: unseen },
   { operation: 'chmod, chown, truncate', category: 'file', coverage: unseen },
-  {
-    operation: 'system calls unlink, unlinkat, rmdir',
-    category: 'syscall',
-    coverage: { lsm: 'reported', tracepoint: 'reported' },
-  },
-  { operation: 'other system calls', category: 'syscall', coverage: unseen },
+  { operation: 'system calls', category: 'syscall', coverage: { lsm: 'reported', tracepoint: 'reported' } },
 ];

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
 import { Arena } from '../policy/glob/arena.ts';
 import type { HashKey } from '../policy/hash.ts';
+import { compatNumbers } from '../policy/syscall-entry.ts';
 import { type FoundPins, findPins, isConstants, ownerOf } from './adopt.ts';
+import { CallWatch } from './calls.ts';
 import type { Backend } from './feature.ts';
-import { KernelHooks } from './hook.ts';
 import type { Link } from './link.ts';
 import { type BpfMap, possibleCpus } from './map.ts';
 import { MappedArray } from './memory.ts';
@@ -35,21 +36,9 @@ const membership = [
   'picket_exec',
 ];
 const programs: Record<Backend, readonly string[]> = {
-  lsm: [
-    ...membership,
-    'picket_task_alloc',
-    'picket_bprm_check',
-    'picket_file_open',
-    'picket_path_unlink',
-    'picket_path_rmdir',
-    'picket_sys_unlink',
-    'picket_sys_unlinkat',
-    'picket_sys_rmdir',
-  ],
+  lsm: [...membership, 'picket_task_alloc', 'picket_bprm_check', 'picket_file_open'],
   tracepoint: [...membership, 'picket_sys_exit'],
 };
-/** Entry points of 32-bit programs: a kernel without IA32_EMULATION has none. */
-const compat = ['picket_ia32_unlink', 'picket_ia32_unlinkat', 'picket_ia32_rmdir'];
 /** Run by the agent when it needs them; never attached to a hook. */
 const iterators = ['picket_sweep', 'picket_own_root'];
 
@@ -80,6 +69,8 @@ export class Engine implements Disposable {
   readonly control: MappedArray;
   readonly denyRing: RingReader;
   readonly auditRing: RingReader;
+  /** Programs that come and go with rules on system calls. */
+  readonly calls: CallWatch;
   readonly #object: BpfObject;
   readonly #pins: PinSet | undefined;
   readonly #programs: PinnedPrograms | undefined;
@@ -117,6 +108,14 @@ export class Engine implements Disposable {
     this.#programs = this.#pins?.programs(digest);
     if (this.#pins !== undefined) this.#pin(this.#pins, digest, { same, fresh: found === undefined });
     else this.#attachAll();
+    this.calls = undo.use(
+      new CallWatch({
+        backend: options.backend,
+        map: (name) => (contractMaps(object).includes(name) ? object.map(name) : undefined),
+        setConstants: (calls) => setConstants(calls, options.backend, this.hashKey),
+        pins: this.#pins?.calls,
+      }),
+    );
     this.#stack = undo.move();
   }
 
@@ -188,6 +187,7 @@ export class Engine implements Disposable {
 
   /** Takes the programs off their hooks and removes all pins, those of other versions too. Returns what was taken out. */
   takeOut(): Removed[] {
+    this.calls.takeOut();
     const links = [...this.#links.values()];
     const held: Removed = { path: '', links: [], programs: [], maps: [] };
     for (const link of links) {
@@ -248,11 +248,7 @@ export class Engine implements Disposable {
 /** Which programs this backend and this kernel take; sizes that depend on the machine. */
 function chooseParts(object: BpfObject, { backend, denyRingBytes, auditRingBytes }: EngineOptions): void {
   const wanted = new Set(programs[backend]);
-  using hooks = new KernelHooks();
-  for (const { name, section } of object.programs) {
-    const here = backend === 'lsm' && compat.includes(name) && hooks.has(section);
-    object.setAutoload(name, wanted.has(name) || here);
-  }
+  for (const { name } of object.programs) object.setAutoload(name, wanted.has(name));
   for (const iterator of iterators) object.setAutoattach(iterator, false);
   object.setMaxEntries('picket_scratch', scratchPerCpu * possibleCpus());
   object.setMaxEntries('picket_ring_deny', denyRingBytes);
@@ -264,6 +260,7 @@ function setConstants({ constants }: BpfObject, backend: Backend, hashKey: HashK
   constants.set('picket_hash_name', hashKey.name);
   constants.set('picket_hash_path', hashKey.path);
   constants.set('picket_cpus', possibleCpus());
+  constants.set('picket_compat_numbers', new Uint8Array(compatNumbers.buffer));
 }
 
 function contractMaps(object: BpfObject): string[] {

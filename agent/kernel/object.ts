@@ -112,6 +112,19 @@ export class BpfObject implements Disposable {
     call('bpf_map__reuse_fd', `taking over map ${map}`, this.#mapHandle(map), pinned.fd);
   }
 
+  /** Has a tracing program loaded for another function of the kernel than its section names. */
+  setTarget(program: string, target: string): void {
+    this.#beforeLoad(`giving program ${program} a target`);
+    call('bpf_program__set_attach_target', `giving program ${program} a target`, this.#program(program), 0, target);
+  }
+
+  /** The instructions of a program as they were loaded: the same can be loaded again for another target. */
+  instructions(program: string): Uint8Array {
+    const doing = `reading program ${program}`;
+    const handle = this.#program(program);
+    return copyMemory(call('bpf_program__insns', doing, handle), call('bpf_program__insn_cnt', doing, handle) * 8);
+  }
+
   /** Gives a map of maps the shape of its inner maps, where the object's source does not tell it. */
   setInnerMap(map: string, shape: BpfMap): void {
     this.#beforeLoad(`shaping map ${map}`);

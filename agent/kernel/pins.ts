@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, readdirSync, renameSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,6 +46,8 @@ export interface Removed extends KernelObjects {
  * v2/maps/picket_workloads …       one pin for each map
  * v2/programs-BUILD/picket_exec …  one pin for each attached program: its link, which holds the program
  * v2/programs-BUILD/rodata         the constants of these programs
+ * v2/calls-RANDOM/…                the links of programs for system calls that rules name, made anew by each agent
+ * v2/calls-RANDOM/maps/…           the maps that lead from one of these programs to another
  * v2-old/                          a set that does not fit the programs any more, until others have taken over
  * ```
  */
@@ -151,6 +154,11 @@ export class PinSet {
     return new PinnedPrograms(join(this.path, `programs-${digest.slice(0, 16)}`));
   }
 
+  /** A new folder for the programs behind rules on system calls; it is made with the first pin. */
+  get calls(): PinnedCalls {
+    return new PinnedCalls(this.path, `calls-${randomUUID().slice(0, 8)}`);
+  }
+
   /** The programs of other builds go. */
   removeOtherPrograms(digest: string): void {
     const { path } = this.programs(digest);
@@ -171,7 +179,7 @@ export class PinSet {
     const objects = this.objects;
     // The record goes first: what is left when this is interrupted is no whole set. Then what acts, then what it acts on.
     removeTree(join(this.path, 'record'));
-    for (const folder of this.#programFolders) removeTree(folder);
+    for (const folder of [...this.#programFolders, ...callFolders(this.path)]) removeTree(folder);
     removeTree(this.path);
     return { path: this.path, ...objects };
   }
@@ -190,8 +198,10 @@ export class PinSet {
         else maps.add(id);
       }
     };
-    for (const folder of this.#programFolders) look(folder, true);
-    for (const folder of [this.path, join(this.path, 'maps')]) look(folder, false);
+    const calls = callFolders(this.path);
+    for (const folder of [...this.#programFolders, ...calls]) look(folder, true);
+    for (const folder of [this.path, ...calls].flatMap((path) => [path, join(path, 'maps')]))
+      if (!calls.includes(folder)) look(folder, false);
     return { links: [...links.keys()], programs: [...new Set(links.values())], maps: [...maps] };
   }
 
@@ -236,6 +246,50 @@ export class PinnedPrograms {
   remove(): void {
     removeTree(this.path);
   }
+}
+
+/** Pins of programs that come and go with the rules; those of an earlier agent act until this one has put its own in place. */
+export class PinnedCalls {
+  readonly path: string;
+  readonly #set: string;
+
+  constructor(set: string, name: string) {
+    this.#set = set;
+    this.path = join(set, name);
+  }
+
+  pinLink(fd: number, name: string): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    pin(fd, join(this.path, pinName(name)));
+  }
+
+  /** A map of programs forgets them when nobody has it open or pinned any more. */
+  pinMap(map: BpfMap): void {
+    mkdirSync(join(this.path, 'maps'), { recursive: true, mode: 0o700 });
+    pin(map.fd, join(this.path, 'maps', pinName(map.shape.name)));
+  }
+
+  unpinLink(name: string): void {
+    unlinkSync(join(this.path, pinName(name)));
+  }
+
+  /** Those of earlier agents go. Their gates close first, so that none is open beside ours. */
+  removeOthers(): void {
+    for (const folder of callFolders(this.#set)) {
+      if (folder === this.path) continue;
+      for (const name of list(join(folder, 'maps'))) {
+        using map = openPinnedMap(join(folder, 'maps', name), name);
+        map?.delete(firstKey);
+      }
+      removeTree(folder);
+    }
+  }
+}
+
+function callFolders(set: string): string[] {
+  return list(set)
+    .filter((name) => name.startsWith('calls-'))
+    .map((name) => join(set, name));
 }
 
 const constantsPin = 'rodata';

@@ -19,9 +19,6 @@ const uncoveredObjects: Partial<Record<RuleObject['kind'], string>> = {
   glob: 'matchPatterns',
 };
 
-/** System calls that rules may name now; the kernel side does not report the others yet. */
-const coveredSyscalls: ReadonlySet<string> = new Set(['rmdir', 'unlink', 'unlinkat']);
-
 /** Names in a path that the walk in the kernel reaches; one of its steps is spent on the root. */
 export const maxDepth = limits.MAX_COMPONENTS - 1;
 
@@ -39,9 +36,6 @@ export function refuseUncovered(policy: Policy, report: Report): void {
     const uncovered = uncoveredCategories[rule.category] ?? uncoveredObjects[object.kind];
     if (uncovered !== undefined) refuse(where, uncovered, rule);
     if (rule.qualifiers.allowedArgs) refuse(`${where}.allowedArgs`, 'allowedArgs', rule);
-    if (object.kind === 'syscall')
-      for (const name of object.names)
-        if (!coveredSyscalls.has(name)) refuse(`${where}.syscall`, `rules on the system call ${name}`, rule);
     if (rulePaths(rule).some((path) => depthOf(path) > maxDepth))
       refuse(where, `paths of more than ${maxDepth} components`, rule);
   }

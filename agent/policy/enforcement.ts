@@ -19,6 +19,7 @@ import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
 import { type Spellings, under } from './spelling.ts';
 import type { RuleSetTable } from './sync.ts';
+import { findSyscall } from './syscall.ts';
 import { targetDiagnostics } from './target.ts';
 
 /** What became of one policy object. */
@@ -63,6 +64,7 @@ export class Enforcement {
   readonly #hostName: string;
   #generation = 0;
   readonly #planner: Planner;
+  readonly #calls: Engine['calls'];
   /** What is in force, by id of the workload. */
   readonly #plans = new Map<bigint, Plan>();
   readonly #state: StateKeeper;
@@ -84,6 +86,7 @@ export class Enforcement {
     this.#registry = registry;
     this.ownRoot = engine.ownRoot();
     this.#planner = new Planner(engine.hashKey, this.ownRoot);
+    this.#calls = engine.calls;
     this.#settings = settings;
     this.#hostName = hostName;
   }
@@ -263,6 +266,7 @@ export class Enforcement {
     }
     for (const slot of this.#registry.removeUnknown()) this.#table.clear(slot);
     this.#collect(); // once for all: it waits for the kernel
+    this.#watchCalls();
     if (workloads.length === 0 && this.#forgotten.length === 0) return;
     this.#state.write((writer) => {
       for (const { record } of workloads) writer.deleteWorkload(record.containerId);
@@ -352,6 +356,7 @@ export class Enforcement {
     this.#plans.delete(host.id);
     this.#registry.removeHost();
     this.#collect();
+    this.#watchCalls();
   }
 
   #planTolerant(workload: Workload, roots: Roots): { plan: Plan; problems: Diagnostic[] } {
@@ -365,12 +370,14 @@ export class Enforcement {
     const changed = plans.filter((plan) => this.#plans.get(plan.workload.id)?.encoded.digest !== plan.encoded.digest);
     const added: SavedRuleSet[] = [];
     try {
+      this.#watchCalls(changed);
       for (const { ruleSet, encoded } of changed) {
         const saved = this.#table.install(ruleSet, encoded, generation);
         if (saved !== undefined) added.push(saved);
       }
     } catch (error) {
       this.#collect();
+      this.#watchCalls();
       throw error;
     }
     // Before the flip: a verdict that is given from then on can be named, whatever happens to this process.
@@ -391,6 +398,13 @@ export class Enforcement {
     for (const plan of plans) this.#plans.set(plan.workload.id, plan);
     this.#planner.keep(this.#plans.values());
     this.#collect();
+    this.#watchCalls();
+  }
+
+  /** System calls that rules in force name are watched, and those of rules that are about to be. */
+  #watchCalls(coming: readonly Plan[] = []): void {
+    const ruleSets = new Set([...this.#plans.values(), ...coming].map(({ ruleSet }) => ruleSet));
+    this.#calls.watch(new Set([...ruleSets].flatMap(({ syscalls }) => syscalls)));
   }
 
   #collect(): void {
@@ -451,9 +465,23 @@ export class Enforcement {
       status,
       observedGeneration: generation,
       workloads,
-      diagnostics: [...diagnostics, ...gapsOf(policy), ...targets, ...idle],
+      diagnostics: [...diagnostics, ...gapsOf(policy), ...missingCalls(policy, this.#calls), ...targets, ...idle],
     };
   }
+}
+
+/** System calls that a policy names and the running kernel does not have. */
+function missingCalls(policy: Policy, calls: Engine['calls']): Diagnostic[] {
+  const { kind, namespace, name, rules } = policy;
+  const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
+  return rules.flatMap(({ object, where }) =>
+    (object.kind === 'syscall' ? object.names : []).flatMap((syscall) => {
+      const call = findSyscall(syscall);
+      if (call === undefined || !call.exists || calls.exists(call)) return [];
+      const message = `this kernel has no system call ${syscall}; it never matches`;
+      return [diagnose(subject, 'SyscallNotHere', `${where}.syscall`, message)];
+    }),
+  );
 }
 
 /** The very same version of a policy. */

@@ -4,7 +4,7 @@ import { directoryPath } from './path.ts';
 import type { SyscallTarget } from './rule.ts';
 import type { Entry, RuleList, Where } from './rule-list.ts';
 import type { PolicyObject } from './schema.ts';
-import { hasObject, syscallNames } from './syscall.ts';
+import { findSyscall, hasObject } from './syscall.ts';
 
 type Spec = PolicyObject['spec'];
 type SyscallEntry = Entry & { syscall: readonly string[] };
@@ -27,11 +27,14 @@ function addRule(spec: Spec, list: RuleList, entry: SyscallEntry, where: Where, 
   reportAction(spec, list, entry, where);
   const names = entry.syscall.filter((name, i) => {
     const place = [...where, 'syscall', i];
-    if (!syscallNames.has(name)) {
+    const call = findSyscall(name);
+    if (call === undefined) {
       list.report.add('UnknownName', place, `found ${printable(name)}, which is no system call; left out`);
       return false;
     }
-    if (target && !hasObject(name))
+    if (!call.exists)
+      list.report.add('SyscallNotHere', place, `${name} has a number and does nothing; it never matches`);
+    else if (target && !hasObject(call))
       list.report.add('NoPathInCall', place, `${name} takes neither a path nor a descriptor and never matches`);
     return true;
   });

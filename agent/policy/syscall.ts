@@ -1,95 +1,93 @@
-/**
- * The x86-64 calls 0 to 334, in order of their numbers (KubeArmor's schema; Linux, arch/x86/entry/syscalls/syscall_64.tbl).
- * On every architecture a call is known by its x86-64 number inside Picket: in rules, in the kernel's maps, in events.
- */
-const schemaNames = `
-  read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn
-  ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore madvise shmget shmat shmctl
-  dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile socket connect accept sendto recvfrom sendmsg
-  recvmsg shutdown bind listen getsockname getpeername socketpair setsockopt getsockopt clone fork vfork execve exit
-  wait4 kill uname semget semop semctl shmdt msgget msgsnd msgrcv msgctl fcntl flock fsync fdatasync truncate
-  ftruncate getdents getcwd chdir fchdir rename mkdir rmdir creat link unlink symlink readlink chmod fchmod chown
-  fchown lchown umask gettimeofday getrlimit getrusage sysinfo times ptrace getuid syslog getgid setuid setgid
-  geteuid getegid setpgid getppid getpgrp setsid setreuid setregid getgroups setgroups setresuid getresuid setresgid
-  getresgid getpgid setfsuid setfsgid getsid capget capset rt_sigpending rt_sigtimedwait rt_sigqueueinfo
-  rt_sigsuspend sigaltstack utime mknod uselib personality ustat statfs fstatfs sysfs getpriority setpriority
-  sched_setparam sched_getparam sched_setscheduler sched_getscheduler sched_get_priority_max sched_get_priority_min
-  sched_rr_get_interval mlock munlock mlockall munlockall vhangup modify_ldt pivot_root _sysctl prctl arch_prctl
-  adjtimex setrlimit chroot sync acct settimeofday mount umount2 swapon swapoff reboot sethostname setdomainname iopl
-  ioperm create_module init_module delete_module get_kernel_syms query_module quotactl nfsservctl getpmsg putpmsg
-  afs_syscall tuxcall security gettid readahead setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr
-  llistxattr flistxattr removexattr lremovexattr fremovexattr tkill time futex sched_setaffinity sched_getaffinity
-  set_thread_area io_setup io_destroy io_getevents io_submit io_cancel get_thread_area lookup_dcookie epoll_create
-  epoll_ctl_old epoll_wait_old remap_file_pages getdents64 set_tid_address restart_syscall semtimedop fadvise64
-  timer_create timer_settime timer_gettime timer_getoverrun timer_delete clock_settime clock_gettime clock_getres
-  clock_nanosleep exit_group epoll_wait epoll_ctl tgkill utimes vserver mbind set_mempolicy get_mempolicy mq_open
-  mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr kexec_load waitid add_key request_key keyctl
-  ioprio_set ioprio_get inotify_init inotify_add_watch inotify_rm_watch migrate_pages openat mkdirat mknodat fchownat
-  futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat pselect6 ppoll unshare
-  set_robust_list get_robust_list splice tee sync_file_range vmsplice move_pages utimensat epoll_pwait signalfd
-  timerfd_create eventfd fallocate timerfd_settime timerfd_gettime accept4 signalfd4 eventfd2 epoll_create1 dup3
-  pipe2 inotify_init1 preadv pwritev rt_tgsigqueueinfo perf_event_open recvmmsg fanotify_init fanotify_mark prlimit64
-  name_to_handle_at open_by_handle_at clock_adjtime syncfs sendmmsg setns getcpu process_vm_readv process_vm_writev
-  kcmp finit_module sched_setattr sched_getattr renameat2 seccomp getrandom memfd_create kexec_file_load bpf execveat
-  userfaultfd membarrier mlock2 copy_file_range preadv2 pwritev2 pkey_mprotect pkey_alloc pkey_free statx
-  io_pgetevents rseq
-`;
+import { callShape } from '../abi.gen.ts';
+import { firstNewer, newerCalls, schemaCalls } from './syscall-table.ts';
 
-/** Newer calls, in order of their numbers from 424 on, which are the same on all architectures; Linux 5.1 to 6.19. */
-const newerNames = `
-  pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen fsconfig fsmount
-  fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2 process_madvise epoll_pwait2 mount_setattr
-  quotactl_fd landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret process_mrelease
-  futex_waitv set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue
-  statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal setxattrat getxattrat listxattrat
-  removexattrat open_tree_attr file_getattr file_setattr listns
-`;
-const firstNewer = 424;
-
-/** Calls with a path or a file descriptor among their arguments; no other can meet a matchPaths entry. */
-const namesWithObject = `
-  read write open close stat fstat lstat lseek mmap ioctl pread64 pwrite64 readv writev access dup dup2 sendfile
-  connect accept sendto recvfrom sendmsg recvmsg shutdown bind listen getsockname getpeername setsockopt getsockopt
-  execve fcntl flock fsync fdatasync truncate ftruncate getdents chdir fchdir rename mkdir rmdir creat link unlink
-  symlink readlink chmod fchmod chown fchown lchown utime mknod uselib statfs fstatfs pivot_root chroot acct mount
-  umount2 swapon swapoff quotactl readahead setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr
-  llistxattr flistxattr removexattr lremovexattr fremovexattr epoll_ctl epoll_wait utimes fadvise64 getdents64
-  mq_timedsend mq_timedreceive mq_notify mq_getsetattr inotify_add_watch inotify_rm_watch openat mkdirat mknodat
-  fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat splice tee
-  sync_file_range vmsplice utimensat epoll_pwait signalfd fallocate timerfd_settime timerfd_gettime accept4 signalfd4
-  dup3 preadv pwritev recvmmsg fanotify_mark name_to_handle_at open_by_handle_at syncfs sendmmsg setns finit_module
-  renameat2 kexec_file_load execveat copy_file_range preadv2 pwritev2 statx pidfd_send_signal io_uring_enter
-  io_uring_register open_tree move_mount fsconfig fsmount fspick pidfd_getfd openat2 faccessat2 process_madvise
-  epoll_pwait2 mount_setattr quotactl_fd landlock_add_rule landlock_restrict_self process_mrelease cachestat
-  fchmodat2 setxattrat getxattrat listxattrat removexattrat open_tree_attr file_getattr file_setattr
-`;
-
-function words(text: string): string[] {
-  return text.trim().split(/\s+/);
+/** An argument of a system call. */
+export interface Argument {
+  /** As alerts name it; empty: they do not. */
+  name: string;
+  /** See syscall-table.ts. */
+  kind: string;
 }
 
-const numbers: ReadonlyMap<string, number> = new Map([
-  ...words(schemaNames).map((name, number) => [name, number] as const),
-  ...words(newerNames).map((name, i) => [name, firstNewer + i] as const),
-]);
-const names: ReadonlyMap<number, string> = new Map([...numbers].map(([name, number]) => [number, name]));
+export interface Syscall {
+  /** The x86-64 number, by which the call is known inside Picket on every architecture: in rules, in the kernel's maps, in events. */
+  number: number;
+  name: string;
+  arguments: readonly Argument[];
+  /** False: it is no more than a number. */
+  exists: boolean;
+}
 
-/** Every system call that a policy may name. */
-export const syscallNames: ReadonlySet<string> = new Set(numbers.keys());
+function parse(line: string, number: number): Syscall {
+  const [head = '', rest] = line.split(':');
+  const words = rest?.trim().split(/\s+/) ?? [];
+  const parts = words.filter((word) => word !== '').map((word) => word.split('/'));
+  return {
+    number,
+    name: head,
+    arguments: parts.map(([name = '', kind]) => (kind === undefined ? { name: '', kind: '-' } : { name, kind })),
+    exists: rest !== undefined,
+  };
+}
+
+/** Every system call that a policy may name, in order of their numbers. */
+export const syscalls: readonly Syscall[] = [
+  ...schemaCalls.trim().split('\n').map(parse),
+  ...newerCalls
+    .trim()
+    .split('\n')
+    .map((line, i) => parse(line, firstNewer + i)),
+];
+
+const byName: ReadonlyMap<string, Syscall> = new Map(syscalls.map((call) => [call.name, call]));
+const byNumber: ReadonlyMap<number, Syscall> = new Map(syscalls.map((call) => [call.number, call]));
+
+export const syscallNames: ReadonlySet<string> = new Set(byName.keys());
+
+export function findSyscall(of: string | number): Syscall | undefined {
+  return typeof of === 'string' ? byName.get(of) : byNumber.get(of);
+}
 
 /** The number by which a call is known inside Picket; undefined for a name that is no system call. */
 export function syscallNumber(name: string): number | undefined {
-  return numbers.get(name);
+  return byName.get(name)?.number;
 }
 
 /** The name that goes with a number. */
 export function syscallName(number: number): string | undefined {
-  return names.get(number);
+  return byNumber.get(number)?.name;
 }
 
-const withObject: ReadonlySet<string> = new Set(words(namesWithObject));
+/** Whether the call takes a path or a descriptor; no other can meet a matchPaths entry. */
+export function hasObject(call: Syscall): boolean {
+  return call.arguments.some(({ kind }) => isObject(kind)) || opens.has(call.name);
+}
 
-/** Whether the call takes a path or a descriptor. */
-export function hasObject(syscall: string): boolean {
-  return withObject.has(syscall);
+function isObject(kind: string): boolean {
+  return kind === 'fd' || kind === 'path';
+}
+
+const words = (text: string): ReadonlySet<string> => new Set(text.split(' '));
+/** Calls that return the descriptor of their object. */
+const opens = words('open openat openat2 creat open_by_handle_at open_tree open_tree_attr');
+/** Calls that open a file: security_file_open tells what it was. */
+const filesOf = words('open openat openat2 creat open_by_handle_at execve execveat uselib acct swapon swapoff');
+
+/** How the kernel side looks at the call: `enum picket_call_shape`. */
+export function shapeOf({ name, arguments: list }: Syscall): number {
+  let shape = 0;
+  for (const [i, { kind }] of list.entries()) {
+    if (kind === 'fd') shape |= callShape.CALL_DESCRIPTOR << i;
+    if (kind === 'path') shape |= callShape.CALL_PATH << i;
+    if (kind === 'at') shape |= callShape.CALL_AT << i;
+  }
+  if (opens.has(name)) shape |= callShape.CALL_OPENS;
+  if (filesOf.has(name)) shape |= callShape.CALL_FILE;
+  if (name === 'close') shape |= callShape.CALL_CLOSES;
+  if (name === 'mmap') shape |= callShape.CALL_MAPS;
+  if (name === 'exit' || name === 'exit_group') shape |= callShape.CALL_ENDS;
+  if (name === 'execve' || name === 'execveat') shape |= callShape.CALL_EXECUTES;
+  if (name === 'mount') shape |= callShape.CALL_MOUNTS;
+  if (name === 'rt_sigreturn') shape |= callShape.CALL_RETURNS_ANYTHING;
+  return shape;
 }

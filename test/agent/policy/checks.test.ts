@@ -261,7 +261,7 @@ const rows: Row[] = [
   [
     'syscall without path argument',
     syscallPath({ path: '/a', syscall: ['getpid'] }),
-    'refused',
+    'Accepted',
     'NoPathInCall',
     'spec.syscalls.matchPaths[0].syscall[0]',
   ],

@@ -26,11 +26,6 @@ describe('a policy that uses what is not enforced yet is refused as a whole', ()
       'spec.capabilities.matchCapabilities[0]',
     ],
     ['a preset', ksp({ file: good, presets: [{ name: 'exec' }] }), 'spec.presets[0]'],
-    [
-      'another call',
-      ksp({ syscalls: { matchSyscalls: [{ syscall: ['unlink', 'openat'] }] } }),
-      'spec.syscalls.matchSyscalls[0].syscall',
-    ],
   ])('%s', (_, object, field) => {
     const reading = parsePolicyObject(object);
     expect(reading.policy).toBeUndefined();
@@ -40,11 +35,11 @@ describe('a policy that uses what is not enforced yet is refused as a whole', ()
     ]);
   });
 
-  it('covers unlink, unlinkat and rmdir, and paths as deep as the kernel walks', () => {
+  it('covers every system call, and paths as deep as the kernel walks', () => {
     const object = ksp({
       action: 'Audit',
       file: { matchPaths: [{ path: '/a'.repeat(maxDepth) }] },
-      syscalls: { matchSyscalls: [{ syscall: ['unlink', 'unlinkat', 'rmdir'] }] },
+      syscalls: { matchSyscalls: [{ syscall: ['unlink', 'openat', 'getpid'] }] },
     });
     expect(parsePolicyObject(object)).toMatchObject({ status: 'Accepted', diagnostics: [] });
   });

@@ -44,7 +44,8 @@ function make() {
   const table = new FakeTable();
   const all: Workload[] = [];
   const registry = { all, host: undefined, rootPid: () => undefined };
-  const engine = { ownRoot: () => '/', hashKey: randomHashKey() };
+  const calls = { watch: () => {}, exists: () => true };
+  const engine = { ownRoot: () => '/', hashKey: randomHashKey(), calls };
   const enforcement = new Enforcement(
     engine as unknown as Engine,
     table as unknown as RuleSetTable,

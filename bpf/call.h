@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * System call rules (audit only), reported when the call returns success, EPERM or EACCES.
+ *
+ *   path hooks   below the call know the path that the kernel resolved: they judge it, and send its text ahead
+ *   the end      looks at the descriptors among the arguments, and sends the alert of the best rule for any of the objects
+ *   the begin    for calls that do not return, or close their object
+ *
+ * The objects of a call are all judged, each by the rules with a path and those without; the most specific rule over all of them
+ * decides. Which arguments are objects is told by picket_call_shapes.
+ */
+#ifndef PICKET_CALL_H
+#define PICKET_CALL_H
+
+#include "event.h"
+#include "registers.h"
+
+enum {
+	CALL_EPERM = 1,
+	CALL_EACCES = 13,
+	CALL_AT_CURRENT = -100,     /* AT_FDCWD */
+	CALL_MAP_ANONYMOUS = 0x20,
+	CALL_NAME = 4095,           /* bytes of a path argument: PATH_MAX less the closing zero */
+	CALL_NONE = ~0U,
+};
+
+/* By the number of the call: enum picket_call_shape. Set by the agent. */
+const volatile __u32 picket_call_shapes[PICKET_MAX_SYSCALLS] = {};
+/* Of a 32-bit program: the calls behind socketcall and ipc, by the first argument. Set by the agent. */
+const volatile __u16 picket_multiplexed[2][32] = {};
+
+/* What is known of a call under way, from its begin or its first path to its end. */
+struct call_state {
+	__u64 stamp;    /* rule set and generation that judged */
+	__u64 time_ns;  /* at the begin, of a call that replaces the program */
+	__u64 exe_hash; /* likewise: the program that calls */
+	__u32 number;   /* CALL_NONE: no call */
+	__u32 paths;    /* seen */
+	struct call_search best;
+	struct picket_sources sources; /* of a call that replaces the program */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct call_state);
+} picket_calls SEC(".maps");
+
+/* A call that rules name, with who makes it. */
+struct call {
+	struct judgement j;
+	__u64 args[REGISTERS_ARGUMENTS];
+	struct task_struct *task;
+	struct picket_task *record;
+	__u32 number;
+	__u32 shape;
+};
+
+static __always_inline bool call__named(const struct judgement *j, __u32 number)
+{
+	return number < SYSCALL_OTHER && j->head->syscalls[(number >> 6) & 7] & (1ULL << (number & 63));
+}
+
+static __always_inline bool call__reported(long ret)
+{
+	return ret >= 0 || ret == -CALL_EPERM || ret == -CALL_EACCES;
+}
+
+/* Several calls in one: which it is, and its own arguments. */
+static __always_inline __u32 call__demultiplex(__u32 number, __u64 *args)
+{
+	__u32 ipc = number & 1, call = args[0] & 31;
+	__u32 words[REGISTERS_ARGUMENTS] = {};
+
+	if (ipc) {
+		for (int i = 0; i < REGISTERS_ARGUMENTS - 1; i++)
+			args[i] = args[i + 1];
+		args[REGISTERS_ARGUMENTS - 1] = 0;
+	} else {
+		bpf_probe_read_user(words, sizeof(words), (void *)args[1]);
+		for (int i = 0; i < REGISTERS_ARGUMENTS; i++)
+			args[i] = words[i];
+	}
+	return picket_multiplexed[ipc][call];
+}
+
+/* Fills `call`; false: no rule names it. */
+static __always_inline bool call__open(struct call *call, __u64 number, const struct pt_regs *regs)
+{
+	call->task = bpf_get_current_task_btf();
+	call->record = task__record(call->task);
+	if (!call->record || call->record->flags & PICKET_TASK_ENTRY)
+		return false;
+	registers__arguments(call->task, regs, call->args);
+	if (number & PICKET_CALL_MULTIPLEXED)
+		number = call__demultiplex(number, call->args);
+	call->number = number;
+	if (number >= SYSCALL_OTHER)
+		return false;
+	call->shape = picket_call_shapes[number & (PICKET_MAX_SYSCALLS - 1)];
+	return judge__begin(&call->j, call->record, PICKET_CATEGORY_SYSCALL | (__u32)number << PICKET_KEY_DETAIL) &&
+	       call__named(&call->j, number);
+}
+
+static __always_inline __u64 call__stamp(const struct judgement *j)
+{
+	return (__u64)j->generation << 32 | j->set;
+}
+
+static __always_inline void call__forget(struct call_state *state)
+{
+	__builtin_memset(state, 0, sizeof(*state));
+	state->number = CALL_NONE;
+	state->best.outcome = PICKET_OUTCOME_NONE;
+}
+
+/* What is known of this call so far; NULL: no memory. A state of another call, whose end was not seen, is of no use. */
+static __always_inline struct call_state *call__state(const struct call *call)
+{
+	struct call_state *state = bpf_task_storage_get(&picket_calls, call->task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!state)
+		return NULL;
+	if (state->number == call->number && state->stamp == call__stamp(&call->j))
+		return state;
+	call__forget(state);
+	state->number = call->number;
+	state->stamp = call__stamp(&call->j);
+	return state;
+}
+
+/* Begins the search, with what a state of the call has found. */
+static __always_inline void call__search(struct call *call, struct scratch *s, const struct call_state *state)
+{
+	judge__sources(&call->j, s, call->task, call->record);
+	judge__search(&call->j, s, PICKET_DEPTHS_SYSCALL, 0, 0);
+	if (state)
+		s->call = state->best;
+	else
+		__builtin_memset(&s->call, 0, sizeof(s->call));
+	if (!state)
+		s->call.outcome = PICKET_OUTCOME_NONE;
+	s->call.length = 0;
+	for (int i = 0; i < REGISTERS_ARGUMENTS; i++)
+		s->arguments[i] = call->args[i];
+}
+
+/* Is what was found for one object better than the best so far? Equals: the object that came first. */
+static __always_inline bool call__better(struct scratch *s)
+{
+	struct judge_search *c = &s->search;
+	struct call_search *best = &s->call;
+
+	if (c->outcome == PICKET_OUTCOME_NONE)
+		return false;
+	if (best->outcome != PICKET_OUTCOME_NONE) {
+		if (c->rank != best->rank ? c->rank > best->rank : c->kind != best->kind ? c->kind < best->kind : c->outcome >= best->outcome)
+			return false;
+	}
+	best->outcome = c->outcome;
+	best->rank = c->rank;
+	best->kind = c->kind;
+	return true;
+}
+
+static __always_inline void call__restart(struct judge_search *c)
+{
+	c->outcome = PICKET_OUTCOME_NONE;
+	c->rank = ~0U;
+	c->kind = JUDGE_ANY;
+}
+
+/* One object of the call; 1: it is the best so far, and s->strings begins with its path. */
+__noinline int call__consider(struct scratch *s, __u64 mnt, __u64 dentry)
+{
+	struct call_search *best;
+	int walked;
+
+	if (!s)
+		return 0;
+	best = &s->call;
+	walked = path__walk(s, mnt, dentry);
+	if (walked == WALK_INTERNAL)
+		return 0; /* a pipe, a socket: it has no path */
+	best->objects++;
+	call__restart(&s->search);
+	if (walked == WALK_RESOLVED)
+		judge__path(s);
+	else
+		count(PICKET_COUNT_PATH_UNRESOLVED);
+	judge__look_up_object(s, 0, JUDGE_ANY);
+	if (!call__better(s))
+		return 0;
+	best->unresolved = walked != WALK_RESOLVED;
+	best->hash = walked == WALK_RESOLVED ? path__hash(s) : 0;
+	best->length = path__text(s, 0);
+	return 1;
+}
+
+/* Rules that name no path, for a call without one. */
+static __always_inline void call__consider_nothing(struct scratch *s)
+{
+	call__restart(&s->search);
+	judge__look_up_object(s, 0, JUDGE_ANY);
+	call__better(s);
+}
+
+/* A typed pointer is no number to the verifier, unless it comes out of memory. */
+static __always_inline __u64 call__address(struct scratch *s, const void *pointer)
+{
+	*(const void *volatile *)&s->dentry = pointer;
+	return *(volatile __u64 *)&s->dentry;
+}
+
+/* A global function takes no task, but finds it. */
+__noinline int call__consider_descriptor(struct scratch *s, __s32 fd)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file **table, *file = NULL;
+
+	if (!s)
+		return 0;
+	if (fd == CALL_AT_CURRENT)
+		return call__consider(s, (__u64)BPF_CORE_READ(task, fs, pwd.mnt), (__u64)BPF_CORE_READ(task, fs, pwd.dentry));
+	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return 0;
+	table = BPF_CORE_READ(task, files, fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), table + (__u32)fd);
+	if (!file)
+		return 0;
+	return call__consider(s, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(file, f_path.dentry));
+}
+
+/* The descriptors among the arguments. */
+__noinline int call__consider_descriptors(struct scratch *s, __u32 shape)
+{
+	if (!s || (shape & PICKET_CALL_MAPS && s->arguments[3] & CALL_MAP_ANONYMOUS))
+		return 0;
+	for (int i = 0; i < REGISTERS_ARGUMENTS; i++)
+		if (shape & PICKET_CALL_DESCRIPTOR << i)
+			call__consider_descriptor(s, (__s32)s->arguments[i]);
+	return 0;
+}
+
+/* A string of the caller's, at `offset`; its length. A page that is not there yet gives nothing. */
+__noinline __u32 call__string(struct scratch *s, __u64 address, __u32 offset)
+{
+	long read;
+
+	if (!s || !address || offset >= SCRATCH_STRINGS - CALL_NAME - 1)
+		return 0;
+	read = bpf_probe_read_user_str(&s->strings[offset], CALL_NAME + 1, (void *)address);
+	return read > 0 ? (read - 1) & CALL_NAME : 0;
+}
+
+/* The directory that a name is relative to: an absolute one to the task's root, which a chroot may have moved. */
+__noinline __u32 call__base(struct scratch *s, bool absolute, __s32 fd, __u32 offset)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file **table, *file = NULL;
+	__u64 mnt, dentry;
+
+	if (absolute) {
+		mnt = (__u64)BPF_CORE_READ(task, fs, root.mnt);
+		dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
+	} else if (fd == CALL_AT_CURRENT) {
+		mnt = (__u64)BPF_CORE_READ(task, fs, pwd.mnt);
+		dentry = (__u64)BPF_CORE_READ(task, fs, pwd.dentry);
+	} else {
+		table = BPF_CORE_READ(task, files, fdt, fd);
+		if (fd < 0 || (__u32)fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+			return 0;
+		bpf_probe_read_kernel(&file, sizeof(file), table + (__u32)fd);
+		if (!file)
+			return 0;
+		mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
+		dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+	}
+	if (!dentry || path__walk(s, mnt, dentry))
+		return 0;
+	return path__text(s, offset);
+}
+
+static __always_inline bool call__absolute(struct scratch *s, __u32 offset)
+{
+	return offset < SCRATCH_STRINGS && s->strings[offset] == '/';
+}
+
+static __always_inline void call__end_string(struct scratch *s, __u32 offset)
+{
+	if (offset < SCRATCH_STRINGS)
+		s->strings[offset] = 0;
+}
+
+/*
+ * The paths of a call that no path hook has seen, as the caller gave them; the agent joins or resolves them. The strings of the
+ * event: path, args (of a second path: the path and its directory), cwd, base. Returns the length of all.
+ */
+__noinline __u32 call__late(struct scratch *s, __u32 shape)
+{
+	__u32 length = 0, second;
+	int found = 0;
+	__s32 fd = CALL_AT_CURRENT;
+	bool absolute = false;
+
+	if (!s)
+		return 0;
+	for (int i = 0; i < REGISTERS_ARGUMENTS; i++) {
+		__s32 directory = CALL_AT_CURRENT;
+
+		if (!(shape & PICKET_CALL_PATH << i))
+			continue;
+		if (i > 0 && shape & PICKET_CALL_AT << (i - 1))
+			directory = s->arguments[i - 1];
+		if (!found++) {
+			fd = directory;
+			s->event.path_length = length = call__string(s, s->arguments[i], 0);
+			absolute = length && s->strings[0] == '/';
+			continue;
+		}
+		second = call__string(s, s->arguments[i], length);
+		if (!second)
+			break;
+		call__end_string(s, length + second);
+		s->event.args_length = second + 1;
+		second = call__base(s, call__absolute(s, length), directory, length + second + 1);
+		call__end_string(s, length + s->event.args_length + second);
+		s->event.args_length += second + 1;
+		length += s->event.args_length;
+		break;
+	}
+	s->event.cwd_length = event__cwd(s, bpf_get_current_task_btf(), length);
+	length += s->event.cwd_length;
+	s->event.base_length = call__base(s, absolute, fd, length);
+	return length + s->event.base_length;
+}
+
+/* The alert of the best rule; `late`: its path is not known, and the agent looks for rules that name one. */
+static __always_inline void call__alert(struct call *call, struct scratch *s, long ret, bool late)
+{
+	struct judgement *j = &call->j;
+	__u32 length;
+
+	j->outcome = s->call.outcome;
+	j->hash = s->call.hash;
+	event__begin(s, call->task, call->record, PICKET_EVENT_ALERT);
+	event__judgement(s, j, PICKET_OPERATION_SYSCALL);
+	s->event.syscall = call->number;
+	s->event.result = ret < 0 ? ret : 0;
+	for (int i = 0; i < 4; i++)
+		s->event.details[i] = call->args[i];
+	s->event.flags &= ~PICKET_EVENT_PATH_UNRESOLVED;
+	if (s->call.unresolved)
+		s->event.flags |= PICKET_EVENT_PATH_UNRESOLVED;
+	if (late) {
+		s->event.flags |= PICKET_EVENT_PATH_LATE;
+		/* In the LSM backend the walk itself was refused: there is no path but this (policy.md 11). */
+		if (picket_backend == PICKET_BACKEND_LSM)
+			s->event.flags |= PICKET_EVENT_PATH_UNRESOLVED;
+		length = call__late(s, call->shape);
+	} else {
+		s->event.path_length = length = s->call.length;
+		s->event.cwd_length = event__cwd(s, call->task, length);
+		length += s->event.cwd_length;
+	}
+	count(PICKET_COUNT_ALERTED);
+	event__send(s, length, false);
+}
+
+/* The first path may be empty: then the call is about the directory's descriptor itself. 1: it is. */
+__noinline int call__consider_empty(struct scratch *s, __u32 shape)
+{
+	if (!s)
+		return 0;
+	for (int i = 1; i < REGISTERS_ARGUMENTS; i++) {
+		if (!(shape & PICKET_CALL_PATH << i && shape & PICKET_CALL_AT << (i - 1)))
+			continue;
+		if (s->arguments[i] && call__string(s, s->arguments[i], 0))
+			return 0;
+		call__consider_descriptor(s, (__s32)s->arguments[i - 1]);
+		return 1;
+	}
+	return 0;
+}
+
+/* The end of a call that rules name. */
+static __always_inline void call__end(struct call *call, long ret)
+{
+	struct call_state *state = bpf_task_storage_get(&picket_calls, call->task, 0, 0);
+	__u32 index, shape = call->shape, paths = shape & 63 * PICKET_CALL_PATH;
+	bool late = false, opened;
+	struct scratch *s;
+
+	if (state && (state->number != call->number || state->stamp != call__stamp(&call->j))) {
+		state->number = CALL_NONE;
+		state = NULL;
+	}
+	if (shape & PICKET_CALL_RETURNS_ANYTHING)
+		ret = 0;
+	if (call__reported(ret)) {
+		count(PICKET_COUNT_SYSCALL_JUDGED);
+		s = scratch__claim(&index);
+		if (s) {
+			call__search(call, s, state);
+			opened = shape & PICKET_CALL_OPENS && ret >= 0;
+			if (opened)
+				call__consider_descriptor(s, ret);
+			else if (paths && !(state && state->paths))
+				late = !call__consider_empty(s, shape);
+			if (!(shape & PICKET_CALL_CLOSES))
+				call__consider_descriptors(s, shape);
+			if (!s->call.objects)
+				call__consider_nothing(s);
+			if (late || s->call.outcome != PICKET_OUTCOME_NONE)
+				call__alert(call, s, ret, late);
+			scratch__release(s);
+		}
+	}
+	if (state)
+		state->number = CALL_NONE;
+}
+
+/* The text of a path goes ahead: when the call ends, its hash is all that is left of it. */
+static __always_inline void call__send_path(struct call *call, struct scratch *s)
+{
+	event__begin(s, call->task, call->record, PICKET_EVENT_PATH);
+	s->event.path_hash = s->call.hash;
+	s->event.path_length = s->call.length;
+	event__send(s, s->call.length, false);
+}
+
+/* The begin of a call that does not return, or after which its object cannot be seen any more. */
+static __always_inline void call__begin(struct call *call)
+{
+	struct call_state *state;
+	struct scratch *s;
+	__u32 index;
+
+	state = call__state(call);
+	if (!state)
+		return;
+	call__forget(state); /* an earlier one whose end was not seen */
+	state->number = call->number;
+	state->stamp = call__stamp(&call->j);
+	s = scratch__claim(&index);
+	if (!s)
+		return;
+	call__search(call, s, state);
+	if (call->shape & PICKET_CALL_ENDS) {
+		count(PICKET_COUNT_SYSCALL_JUDGED);
+		call__consider_nothing(s);
+		if (s->call.outcome != PICKET_OUTCOME_NONE)
+			call__alert(call, s, 0, false);
+		state->number = CALL_NONE;
+	} else if (call->shape & PICKET_CALL_EXECUTES) {
+		state->time_ns = bpf_ktime_get_boot_ns();
+		state->exe_hash = call->record->exe_hash;
+		state->sources = s->sources;
+	} else {
+		call__consider_descriptors(s, call->shape);
+		if (s->call.length)
+			call__send_path(call, s);
+		state->best = s->call;
+	}
+	scratch__release(s);
+}
+
+#endif
