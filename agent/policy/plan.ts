@@ -37,6 +37,9 @@ export class Planner {
   readonly #spellingKeys = new WeakMap<WorkloadSpellings, string>();
   #lastNumber = 0;
   #compiled = new Map<string, Pick<Plan, 'ruleSet' | 'encoded'>>();
+  /** Workloads of one image have equal spellings: kept once. */
+  readonly #resolved = new Map<string, WorkloadSpellings>();
+  readonly #known = new WeakSet<WorkloadSpellings>();
   #enough = 64;
 
   /** `ownRoot`: where the root of local workloads lies in their mount namespace. */
@@ -49,7 +52,7 @@ export class Planner {
   /** Plans for the policies that cover the workload. Throws CompileError, HashCollision. */
   plan(workload: Workload, policies: readonly Policy[], settings: Settings, roots: Roots): Plan {
     const policyKey = this.#policyKey(policies);
-    const resolved = roots.resolve(workload, policies, policyKey);
+    const resolved = this.#one(policyKey, roots.resolve(workload, policies, policyKey));
     const root = workload.hostMounts ? this.#ownRoot : '/';
     const { record } = workload;
     const { postures } = posturesOf(record, settings);
@@ -91,11 +94,16 @@ export class Planner {
 
   /** Forgets the rule sets that none of these plans has, now and then. */
   keep(plans: Iterable<Plan>): void {
-    if (this.#compiled.size <= this.#enough) return;
+    if (this.#compiled.size + this.#resolved.size <= this.#enough) return;
     const kept = new Map<string, Pick<Plan, 'ruleSet' | 'encoded'>>();
-    for (const { key, ruleSet, encoded } of plans) kept.set(key, { ruleSet, encoded });
+    const used = new Set<WorkloadSpellings>();
+    for (const { key, ruleSet, encoded, resolved } of plans) {
+      kept.set(key, { ruleSet, encoded });
+      used.add(resolved);
+    }
+    for (const [key, resolved] of this.#resolved) if (!used.has(resolved)) this.#resolved.delete(key);
     this.#compiled = kept;
-    this.#enough = 2 * kept.size + 64;
+    this.#enough = 2 * (kept.size + used.size) + 64;
   }
 
   #policyKey(policies: readonly Policy[]): string {
@@ -105,6 +113,18 @@ export class Planner {
       return number;
     });
     return numbers.sort((a, b) => a - b).join();
+  }
+
+  /** Of equal spellings of the same policies always the same object. */
+  #one(policyKey: string, resolved: WorkloadSpellings): WorkloadSpellings {
+    if (this.#known.has(resolved)) return resolved;
+    const { links, absent, missing, targets } = resolved;
+    const rest = JSON.stringify([links, [...absent], [...missing], [...targets]]);
+    const key = [policyKey, this.#spellingKey(resolved), rest].join('\n');
+    const known = this.#resolved.get(key) ?? resolved;
+    this.#resolved.set(key, known);
+    this.#known.add(known);
+    return known;
   }
 
   /** Tells spellings apart: of the paths to which no link leads there is nothing to tell. */

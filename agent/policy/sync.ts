@@ -1,5 +1,6 @@
 import { limits, ruleKey, rule as ruleLayout, set as setLayout, workload as workloadLayout } from '../abi.gen.ts';
 import type { Engine } from '../kernel/engine.ts';
+import { KernelError } from '../kernel/error.ts';
 import { createMap, mapTypes } from '../kernel/map.ts';
 import type { SavedRuleSet } from '../state/saved.ts';
 import { type EncodedRuleSet, placeAutomata, setGeneration } from './encode.ts';
@@ -104,7 +105,13 @@ export class RuleSetTable {
    */
   install(ruleSet: RuleSet, encoded: EncodedRuleSet, generation: number): SavedRuleSet | undefined {
     if (this.#sets.has(encoded.digest)) return undefined;
-    const index = this.#free.pop() ?? this.#next++;
+    const index = this.#free.pop() ?? this.#next;
+    if (index >= limits.MAX_SETS)
+      throw new KernelError(
+        'full',
+        `${limits.MAX_SETS - 1} rule sets are loaded, those that others are about to replace included: there is no room for one more`,
+      );
+    if (index === this.#next) this.#next++;
     const places: number[] = [];
     try {
       for (const automaton of encoded.automata) places.push(this.#engine.arena.place(placedAs(automaton)));
