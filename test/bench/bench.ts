@@ -4,7 +4,7 @@ import type { KernelSeries } from '../kernel/image.ts';
 export interface Figure {
   name: string;
   value: number;
-  unit: 'instructions' | 'ms';
+  unit: 'instructions' | 'ms' | 'bytes';
   /** Not to be exceeded. */
   target?: number;
 }

@@ -2,8 +2,9 @@ import { Argument, Command, CommanderError, Option } from 'commander';
 import type { KernelSeries } from '../kernel/image.ts';
 import { type Bench, missed } from './bench.ts';
 import { hook } from './hook/bench.ts';
+import { update } from './update/bench.ts';
 
-const benches: readonly Bench[] = [hook];
+const benches: readonly Bench[] = [hook, update];
 const exit = { ok: 0, failed: 1, usage: 2 } as const;
 
 interface Options {
@@ -18,6 +19,7 @@ ${benches.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join('\n'
 Examples:
   npm run bench                          all of them
   npm run bench -- hook --kernel 6.12
+  npm run bench -- update                with this machine's own kernel
   npm run bench -- hook --json           the figures as the last line, for programs
 
 The exit status is 1 when a figure misses its target.
