@@ -1,6 +1,7 @@
 import type { Workload } from '../workload/registry.ts';
 import { openRoot } from './links.ts';
 import type { Plan } from './plan.ts';
+import { rootOf } from './roots.ts';
 import type { WorkloadSpellings } from './spelling.ts';
 
 /** What the watch needs of the rules in force. */
@@ -61,13 +62,13 @@ export class LinkWatch {
 
   /** Whether everything is as it was. */
   #look(workload: Workload, resolved: WorkloadSpellings): boolean {
-    if (workload.hostMounts) return isAsItWas(resolved, '/');
-    if (workload.rootPid === undefined) return true; // nothing was resolved, and nothing runs
+    const at = rootOf(workload, workload.rootPid);
+    if (at === undefined) return true; // nothing was resolved, and nothing runs
     try {
-      return isAsItWas(resolved, `/proc/${workload.rootPid}/root`);
+      return isAsItWas(resolved, at);
     } catch {
-      // The process has ended. Without another one there is nothing to see, and what was resolved holds on.
-      return this.#rootPid(workload) === undefined;
+      // The process has ended, or the root is not there. Without another there is nothing to see, and what was resolved holds on.
+      return workload.rootPid === undefined || this.#rootPid(workload) === undefined;
     }
   }
 }

@@ -26,24 +26,24 @@ export class Roots implements Disposable {
       this.#root ??= openRoot('/');
       return remember(this.#own, key, policies, this.#root.read);
     }
-    const pid = this.#registry.rootPid(workload);
-    // Nothing runs there: resolved when its first program starts.
-    if (pid === undefined) return remember(this.#unread, key, policies, unread);
+    // Where nothing runs and no root is known: resolved when the first program starts.
+    const at = rootOf(workload, this.#registry.rootPid(workload));
     try {
-      using root = openRoot(`/proc/${pid}/root`);
+      if (at === undefined) return remember(this.#unread, key, policies, unread);
+      using root = openRoot(at);
       return resolveSpellings(policies, root.read);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      return remember(this.#unread, key, policies, unread); // it ended just now
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+      return remember(this.#unread, key, policies, unread); // it ended just now, or its root is not there yet
     }
   }
 
-  /** Opens the workload's root; undefined: nothing runs there. */
+  /** Opens the workload's root; undefined: there is none to be seen. */
   open(workload: Workload): WorkloadRoot | undefined {
-    const pid = workload.hostMounts ? undefined : this.#registry.rootPid(workload);
-    if (!workload.hostMounts && pid === undefined) return undefined;
     try {
-      return openRoot(pid === undefined ? '/' : `/proc/${pid}/root`);
+      const at = rootOf(workload, this.#registry.rootPid(workload));
+      return at === undefined ? undefined : openRoot(at);
     } catch {
       return undefined;
     }
@@ -53,6 +53,12 @@ export class Roots implements Disposable {
     this.#root?.[Symbol.dispose]();
     this.#root = undefined;
   }
+}
+
+/** Where the root of a workload can be read; `pid`: of a process in it. */
+export function rootOf({ hostMounts, record }: Workload, pid: number | undefined): string | undefined {
+  if (hostMounts) return '/';
+  return pid === undefined ? record.root : `/proc/${pid}/root`;
 }
 
 function remember(

@@ -22,13 +22,20 @@ const owner = z.strictObject({
   namespace: z.string().max(253),
 });
 
+const absolutePath = z
+  .string()
+  .max(4095)
+  .regex(/^\/(?!.*(^|\/)\.\.?(\/|$))[^\0]*$/, 'an absolute path without "." and ".." components');
+
 /** A container as whoever found it tells the agent; strict, every string and map bounded. */
 export const workloadSchema = z.strictObject({
   /** Absolute path of the container's cgroup v2 directory. */
-  cgroup: z
-    .string()
-    .max(4095)
-    .regex(/^\/(?!.*(^|\/)\.\.?(\/|$))[^\0]*$/, 'an absolute path without "." and ".." components'),
+  cgroup: absolutePath,
+  /**
+   * Where the container's root directory lies on the node. Only for the time before its first program has started: that one too
+   * is to be known under the names that links give it.
+   */
+  root: absolutePath.optional(),
   containerId: z.string().regex(/^[A-Za-z0-9][-A-Za-z0-9_.]{0,127}$/, 'up to 128 letters, digits, "-", "_" and "."'),
   namespace: name,
   pod: name,

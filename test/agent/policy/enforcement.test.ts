@@ -260,6 +260,24 @@ describe('LinkWatch', () => {
     expect(spellingsOf(enforcement, later)).toEqual([[later]]);
   });
 
+  it('reads the root of a workload whose first program has not started, once it is there', () => {
+    const { enforcement, add, apply } = make();
+    const root = join(folder, 'rootfs');
+    const one = add({ root });
+    one.hostMounts = false;
+    apply(ksp({ process: { matchPaths: [{ path: '/bin/sleep' }] } }));
+    const watch = new LinkWatch(enforcement, () => undefined, clock);
+    expect(watch.check()).toEqual([]);
+    expect(spellingsOf(enforcement, '/bin/sleep')).toEqual([['/bin/sleep']]);
+    mkdirSync(join(root, 'usr/bin'), { recursive: true });
+    symlinkSync('usr/bin', join(root, 'bin'));
+    enforcement.refresh([one]);
+    expect(spellingsOf(enforcement, '/bin/sleep')).toEqual([['/bin/sleep', '/usr/bin/sleep']]);
+    symlinkSync('/bin', join(root, 'usr/more'));
+    renameSync(join(root, 'usr/more'), join(root, 'bin'));
+    expect(watch.check()).toHaveLength(1);
+  });
+
   it('keeps what was resolved when nothing runs any more through which the root could be seen', () => {
     const { enforcement, add, apply } = make();
     const one = add();
