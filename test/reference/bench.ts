@@ -50,9 +50,8 @@ export async function openBench(kernel: KernelSeries | 'host'): Promise<Bench> {
   stack.defer(() => void socket.end());
   const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
   const next = async <T>(): Promise<T> => {
-    const { value, done } = await Promise.race([lines.next(), ended]);
-    if (done) return ended;
-    return JSON.parse(value);
+    const { value, done } = await lines.next(); // the connection ends when the driver does
+    return done ? ended : JSON.parse(value);
   };
   const greeting = await next<Greeting>();
   const ask: Bench['ask'] = async (request) => {

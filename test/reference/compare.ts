@@ -1,16 +1,18 @@
 import { type Actor, actors, twinOf } from './actors.ts';
+import { compareAlerts, type Said } from './alerts.ts';
 import type { Bench } from './bench.ts';
 import { describe, type Operation } from './operation.ts';
-import { type Act, type Plan, plan } from './plan.ts';
+import { type Act, type Enforcement, type Plan, plan } from './plan.ts';
 import { treeOf } from './random-world.ts';
 import type { Step } from './records.ts';
 import { type Expectation, expectationsOf, type Round, workloadOf } from './round.ts';
-import { buildSteps, describeStep, record, runAll, tidySteps } from './stage.ts';
+import { buildSteps, describeStep, record, runAll, tidy } from './stage.ts';
 
 const EACCES = 13;
 
 export interface Difference {
-  operation: Operation;
+  /** Undefined: it is about the alerts of all of them. */
+  operation: Operation | undefined;
   /** What the page says, what the kernel did. */
   said: string;
   did: string;
@@ -24,6 +26,8 @@ export interface Outcome {
   tally: Map<string, number>;
   /** Operations that the kernel itself refuses with the same error: they tell nothing. */
   mute: number;
+  /** Alerts compared. */
+  alerts: number;
   /** Milliseconds. */
   times: { build: number; apply: number; run: number };
 }
@@ -36,14 +40,14 @@ interface Sequence {
   places: { twin: number; actor: number }[];
 }
 
-/** Puts a round on the stage and compares what every operation returns with what the page says. */
-export async function compareRound(bench: Bench, round: Round): Promise<Outcome> {
+/** Puts a round on the stage and compares what every operation returns with what the page says; `alerts`: those too. */
+export async function compareRound(bench: Bench, round: Round, alerts: boolean): Promise<Outcome> {
   const tree = treeOf(round.addition);
   const workload = workloadOf(round, tree);
   const sequences: Sequence[] = [];
   const steps: Step[] = [];
   for (const operation of round.operations) {
-    const made = plan(tree, operation);
+    const made = plan(tree, operation, bench.backend as Enforcement);
     if (!made) continue;
     const actor = actors.find(({ number }) => number === operation.actor) as Actor;
     const sequence: Sequence = { operation, expectations: expectationsOf(round, made, workload), steps, places: [] };
@@ -54,17 +58,24 @@ export async function compareRound(bench: Bench, round: Round): Promise<Outcome>
   }
 
   const started = performance.now();
-  await runAll(bench, buildSteps(round.addition));
   try {
+    await runAll(bench, buildSteps(round.addition));
     const built = performance.now();
     await applyRules(bench, round);
+    if (alerts) await bench.ask({ kind: 'alerts' }); // those of rounds before
     const applied = performance.now();
     const results = await bench.run(steps);
-    const outcome = judge(sequences, steps, results);
+    const { outcome, said } = judge(sequences, steps, results);
+    if (alerts) {
+      const { alerts: given } = await bench.ask({ kind: 'alerts' });
+      outcome.alerts = given.length;
+      const wrong = compareAlerts(said, given);
+      if (wrong.length > 0) outcome.differences.push({ operation: undefined, said: 'alerts', did: wrong.join('\n  ') });
+    }
     outcome.times = { build: built - started, apply: applied - built, run: performance.now() - applied };
     return outcome;
   } finally {
-    await runAll(bench, tidySteps(round.addition));
+    await tidy(bench, round.addition);
   }
 }
 
@@ -105,15 +116,26 @@ export class NotTaken extends Error {
   override name = 'NotTaken';
 }
 
-function judge(sequences: readonly Sequence[], steps: readonly Step[], results: readonly number[]): Outcome {
+export function emptyOutcome(): Outcome {
   const times = { build: 0, apply: 0, run: 0 };
-  const outcome: Outcome = { decisions: 0, differences: [], tally: new Map(), mute: 0, times };
+  return { decisions: 0, differences: [], tally: new Map(), mute: 0, alerts: 0, times };
+}
+
+function judge(
+  sequences: readonly Sequence[],
+  steps: readonly Step[],
+  results: readonly number[],
+): { outcome: Outcome; said: Said[] } {
+  const outcome = emptyOutcome();
+  const said: Said[] = [];
   checkHarness(sequences, steps, results);
   for (const { operation, expectations, places } of sequences)
-    for (const [index, { refusal, decisions }] of expectations.entries()) {
+    for (const [index, expectation] of expectations.entries()) {
+      const { refusal, decisions } = expectation;
       const { twin, actor } = places[index] as { twin: number; actor: number };
       const natural = results[twin] as number;
       const actual = results[actor] as number;
+      said.push({ expectation, certain: natural === 0 });
       if (natural === EACCES) {
         outcome.mute++;
         break;
@@ -136,7 +158,7 @@ function judge(sequences: readonly Sequence[], steps: readonly Step[], results: 
       }
       if (natural !== 0 || actual !== 0) break;
     }
-  return outcome;
+  return { outcome, said };
 }
 
 /** What prepares and tidies up must work, or the comparison says nothing. */
@@ -154,8 +176,12 @@ function checkHarness(sequences: readonly Sequence[], steps: readonly Step[], re
   }
 }
 
-export function describeDifference({ operation, said, did }: Difference): string {
+/** Who does what. */
+export function describeOperation(operation: Operation): string {
   const { program, uid, terminal, jail } = actors.find(({ number }) => number === operation.actor) as Actor;
-  const who = `${program} (uid ${uid}${terminal ? ', terminal' : ''}${jail ? ', in the jail' : ''})`;
-  return `${who}: ${describe(operation)}\n  page:   ${said}\n  kernel: ${did}`;
+  return `${program} (uid ${uid}${terminal ? ', terminal' : ''}${jail ? ', in the jail' : ''}): ${describe(operation)}`;
+}
+
+export function describeDifference({ operation, said, did }: Difference): string {
+  return operation ? `${describeOperation(operation)}\n  page:   ${said}\n  kernel: ${did}` : `${said}:\n  ${did}`;
 }

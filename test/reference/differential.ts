@@ -4,8 +4,16 @@ import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import type { KernelSeries } from '../kernel/image.ts';
 import { type Bench, openBench } from './bench.ts';
-import { compareRound, describeDifference, NotTaken, type Outcome } from './compare.ts';
-import { allFeatures, type Features, parseFeatures } from './features.ts';
+import {
+  compareRound,
+  type Difference,
+  describeDifference,
+  describeOperation,
+  emptyOutcome,
+  NotTaken,
+  type Outcome,
+} from './compare.ts';
+import { allFeatures, type Features, parseFeatures, prevented } from './features.ts';
 import { type Round, randomRound } from './round.ts';
 import { shrink } from './shrink.ts';
 import { setStage } from './stage.ts';
@@ -28,10 +36,14 @@ export interface Report {
   backend: string;
   decisions: number;
   mute: number;
+  alerts: number;
   tally: Map<string, number>;
   /** Each a text that somebody can act upon. */
   failures: string[];
 }
+
+/** Rounds in which the alerts are compared as well: waiting for them takes its time. */
+const alertsEvery = 5;
 
 /** Compares round after round. */
 export async function runDifferential(given: Differential): Promise<Report> {
@@ -41,16 +53,17 @@ export async function runDifferential(given: Differential): Promise<Report> {
   say(`${release}, ${backend}`);
   await setStage(bench);
   say('the stage is set');
-  const report: Report = { release, backend, decisions: 0, mute: 0, tally: new Map(), failures: [] };
+  const report: Report = { release, backend, decisions: 0, mute: 0, alerts: 0, tally: new Map(), failures: [] };
   const spent = { build: 0, apply: 0, run: 0 };
   for (let index = 0; index < rounds && report.failures.length < most; index++) {
     const round = randomRound(seed + index, operations, features);
-    const { outcome, refusal } = await attempt(bench, round);
+    const { outcome, refusal } = await attempt(bench, round, index % alertsEvery === 0);
+    report.alerts += outcome.alerts;
     report.decisions += outcome.decisions;
     report.mute += outcome.mute;
     for (const [what, count] of outcome.tally) report.tally.set(what, (report.tally.get(what) ?? 0) + count);
     if (outcome.differences.length > 0 || refusal !== undefined) {
-      const failure = await explain(bench, round, refusal);
+      const failure = await explain(bench, round, outcome.differences, refusal);
       report.failures.push(failure);
       say(failure);
     }
@@ -64,31 +77,38 @@ export async function runDifferential(given: Differential): Promise<Report> {
 }
 
 /** What came of a round; `refusal`: why its policies are not in force. */
-async function attempt(bench: Bench, round: Round): Promise<{ outcome: Outcome; refusal?: string }> {
+async function attempt(bench: Bench, round: Round, alerts: boolean): Promise<{ outcome: Outcome; refusal?: string }> {
   try {
-    return { outcome: await compareRound(bench, round) };
+    return { outcome: await compareRound(bench, round, alerts) };
   } catch (error) {
     if (!(error instanceof NotTaken))
       throw new Error(`seed ${round.seed}: ${(error as Error).message}`, { cause: error });
-    const times = { build: 0, apply: 0, run: 0 };
-    return { outcome: { decisions: 0, mute: 0, differences: [], tally: new Map(), times }, refusal: error.message };
+    return { outcome: emptyOutcome(), refusal: error.message };
   }
 }
 
-async function explain(bench: Bench, round: Round, refusal: string | undefined): Promise<string> {
+async function explain(
+  bench: Bench,
+  round: Round,
+  differences: readonly Difference[],
+  refusal: string | undefined,
+): Promise<string> {
+  const alerts = differences.every(({ operation }) => operation === undefined);
   const fails = async (candidate: Round): Promise<boolean> => {
     try {
-      const result = await attempt(bench, candidate);
+      const result = await attempt(bench, candidate, alerts);
       return refusal === undefined ? result.outcome.differences.length > 0 : result.refusal !== undefined;
     } catch {
       return false; // what was left out is needed
     }
   };
   const small = await shrink(round, fails);
-  const { outcome, refusal: left } = await attempt(bench, small);
-  const differences = outcome.differences.map(describeDifference);
-  const flaky = differences.length === 0 && left === undefined ? '\nnot seen again' : '';
-  return `seed ${round.seed}:\n${describeRound(small)}\n${left ?? differences.join('\n')}${flaky}`;
+  const { outcome, refusal: left } = await attempt(bench, small, alerts);
+  const again = outcome.differences.map(describeDifference);
+  const operations = again.some((each) => each.startsWith('alerts')) ? small.operations.map(describeOperation) : [];
+  const text =
+    left ?? (again.length > 0 ? again.join('\n') : `${differences.map(describeDifference).join('\n')}\nnot seen again`);
+  return `seed ${round.seed}:\n${describeRound(small)}\n${[...operations, text].join('\n')}`;
 }
 
 /** World, policies and settings as text. */
@@ -109,17 +129,19 @@ if (import.meta.main) {
     },
   });
   const started = performance.now();
-  const { decisions, mute, tally, failures } = await runDifferential({
+  const { decisions, mute, alerts, tally, failures } = await runDifferential({
     kernel: values.kernel as KernelSeries | 'host',
     seed: Number(values.seed),
     rounds: Number(values.rounds),
     operations: Number(values.operations),
     most: Number(values.most),
-    features: parseFeatures(values.features),
+    features: parseFeatures(values.features, values.kernel === 'host' ? prevented : allFeatures),
     say: (line) => console.log(`${((performance.now() - started) / 1000).toFixed(1)} s: ${line}`),
   });
   for (const [what, count] of [...tally].sort()) console.log(`${String(count).padStart(8)} ${what}`);
   const seconds = Math.round((performance.now() - started) / 1000);
-  console.log(`${decisions} decisions, ${failures.length} rounds with differences, ${mute} mute, ${seconds} s`);
+  console.log(
+    `${decisions} decisions, ${alerts} alerts, ${failures.length} rounds with differences, ${mute} mute, ${seconds} s`,
+  );
   process.exitCode = failures.length > 0 ? 1 : 0;
 }

@@ -43,6 +43,12 @@ export const allFeatures: Features = {
   settings: true,
 };
 
+/** What the tracepoint backend prevents: opens and programs, both by SIGKILL. */
+export const prevented: Features = {
+  ...allFeatures,
+  ...{ names: false, writes: false, temporary: false, network: false, capabilities: false },
+};
+
 /** What the kernel side enforces now. */
 export const enforced: Features = {
   ...allFeatures,
@@ -51,8 +57,8 @@ export const enforced: Features = {
 };
 
 /** Those named in `list` (`+` or nothing: all) with `-NAME` taken away, as the command line has it. */
-export function parseFeatures(list: string): Features {
-  const features = { ...allFeatures };
+export function parseFeatures(list: string, all: Features = allFeatures): Features {
+  const features = { ...all };
   for (const word of list.split(',').filter((each) => each !== '')) {
     const name = word.replace(/^-/, '');
     if (!(name in features)) throw new Error(`no such feature: ${name}; there are ${Object.keys(features).join(', ')}`);

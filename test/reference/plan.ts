@@ -32,6 +32,10 @@ const EACCES = 13;
 const EPERM = 1;
 /** exec succeeded, and the program that was started says why it could not go on. */
 const EXITED = 256;
+const KILLED = 512 + 9;
+
+/** How a refusal shows: by an error, or in the tracepoint backend by SIGKILL, once an open or an exec has happened. */
+export type Enforcement = 'lsm' | 'tracepoint';
 
 const O = {
   ...{ RDONLY: 0, WRONLY: 1, RDWR: 2, CREAT: 0o100, EXCL: 0o200, TRUNC: 0o1000, APPEND: 0o2000, NONBLOCK: 0o4000 },
@@ -60,17 +64,19 @@ const slot = { base: 0, file: 1, socket: 2, oldBase: 3 };
 const directorSlot = 10;
 
 /** Undefined: the operation makes no sense in this world (a path leads nowhere). */
-export function plan(tree: Tree, operation: Operation): Plan | undefined {
-  return new Planner(tree, operation).plan();
+export function plan(tree: Tree, operation: Operation, by: Enforcement = 'lsm'): Plan | undefined {
+  return new Planner(tree, operation, by).plan();
 }
 
 class Planner {
   readonly #tree: Tree;
   readonly #operation: Operation;
   readonly #actor: Actor;
+  readonly #kills: boolean;
 
-  constructor(tree: Tree, operation: Operation) {
+  constructor(tree: Tree, operation: Operation, by: Enforcement) {
     this.#tree = tree;
+    this.#kills = by === 'tracepoint';
     this.#operation = operation;
     this.#actor = actors.find(({ number }) => number === operation.actor) as Actor;
   }
@@ -85,7 +91,7 @@ class Planner {
         const change = !['read', 'path'].includes(mode);
         const flags = openFlags[mode] | O.NONBLOCK;
         return this.#call(
-          { operation: 'open', a: flags, strings: [operation.name.path] },
+          { operation: 'open', a: flags, strings: [operation.name.path], ...(this.#kills && { child: true }) },
           mode === 'path' ? [] : [this.#file(at.path, at.node.uid, change)],
           { restore: mode.startsWith('truncate') ? this.#refill(at) : [] },
         );
@@ -223,7 +229,7 @@ class Planner {
 
   #file(path: string, uid: number, change: boolean): Judged {
     const access: Access = { category: 'file', path, change, owner: uid === this.#actor.uid, ...this.#who() };
-    return { access, refusal: EACCES };
+    return { access, refusal: this.#kills ? KILLED : EACCES };
   }
 
   /** The kernel asks for a capability only when there is a need, and only who holds it is judged. */
@@ -317,7 +323,9 @@ class Planner {
 
   /** Gives a file its content back. */
   #refill(place: Place): Step[] {
-    return ['empty', 'program', 'script', 'self'].includes(place.node?.kind ?? '') ? this.#remake(place) : [];
+    const steps = ['empty', 'program', 'script', 'self'].includes(place.node?.kind ?? '') ? this.#remake(place) : [];
+    if (!this.#kills || place.node?.kind === 'self') return steps;
+    return steps.map(({ when: _, ...step }) => step); // a refused open has happened
   }
 
   /** Makes again what stood there. */
@@ -385,12 +393,19 @@ class Planner {
   }
 
   /** The accesses of an exec: what the kernel opens, and what is to run, a script first and then its interpreter. */
-  #execution(place: Place, args: string[], source: string, parent: string, offset: number): Judged[] | undefined {
+  #execution(
+    place: Place,
+    args: string[],
+    source: string,
+    parent: string,
+    offset: number,
+    killed = KILLED,
+  ): Judged[] | undefined {
     const { node, path } = place;
     if (!node || !['empty', 'program', 'script', 'self'].includes(node.kind)) return undefined;
     const owner = node.uid === this.#actor.uid;
     const { terminal } = this.#actor;
-    const refusal = EACCES + offset;
+    const refusal = this.#kills ? killed : EACCES + offset;
     const judged: Judged[] = [
       { access: { category: 'file', path, change: false, owner, terminal, source, execOpen: true }, refusal },
       { access: { category: 'process', path, owner, terminal, source: parent, args }, refusal },
@@ -398,8 +413,9 @@ class Planner {
     if (node.kind !== 'script') return judged;
     const interpreter = this.#tree.resolve(node.target, { root: rootOf(this.#actor), cwd: rootOf(this.#actor) });
     if (interpreter?.node?.kind === 'script' || !interpreter) return undefined;
-    const rest = this.#execution(interpreter, args, source, parent, offset);
-    return rest && [...judged, ...rest];
+    const rest = this.#execution(interpreter, args, source, parent, offset, killed);
+    // the tracepoint sees the program that runs in the end
+    return this.#kills ? rest : rest && [...judged, ...rest];
   }
 
   #exec(): Plan | undefined {
@@ -414,9 +430,11 @@ class Planner {
     const between = this.#tree.resolve(through.program, fromOf(this.#actor));
     if (between?.node?.kind !== 'self' || name.base || at.node?.kind === 'self') return undefined;
     const words = [through.fork ? '--fork' : '--exec', name.path, ...args];
+    // a program in between that has a child killed says so in its exit status
+    const killed = through.fork ? EXITED + (KILLED & 255) : KILLED;
     const first = this.#execution(between, words, program, program, 0);
     // without a fork the program in between is gone when the next one starts, and was never a parent
-    const second = this.#execution(at, args, between.path, through.fork ? between.path : program, EXITED);
+    const second = this.#execution(at, args, between.path, through.fork ? between.path : program, EXITED, killed);
     if (!first || !second) return undefined;
     return this.#call({ operation: 'exec', d: -1, strings: [through.program, 'word', ...words] }, [
       ...first,

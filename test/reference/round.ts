@@ -178,6 +178,8 @@ export function workloadOf({ settings }: Round, tree: Tree): Workload {
 export interface Expectation {
   /** What the call returns; undefined: whatever it returns when nobody judges. */
   refusal: number | undefined;
+  /** An alert may have been given before: when the descriptor that is used was opened. */
+  mayBeSilent: boolean;
   /** The access that is refused, or those that are made. */
   decisions: { judged: Judged; decision: Decision }[];
 }
@@ -195,7 +197,7 @@ export function expectationsOf(round: Round, made: Plan, workload: Workload): Ex
       refusal = each.refusal;
       break;
     }
-    expectations.push({ refusal, decisions });
+    expectations.push({ refusal, decisions, mayBeSilent: expectations.length > 0 && refusal === undefined });
     if (refusal !== undefined) break;
   }
   return expectations;

@@ -74,10 +74,11 @@ export function buildSteps({ entries, mounts, late }: Addition): Step[] {
   ];
 }
 
-/** Takes it away again. */
-export function tidySteps({ mounts }: Addition): Step[] {
-  return [
-    ...mounts.toReversed().map(({ at }) => step('unmount', [at])),
-    ...[...grounds, layers].map((path) => step('remove', [path])),
-  ];
+/** Takes it away again, also what was made of it when it could not be made to its end. */
+export async function tidy(bench: Bench, { mounts }: Addition): Promise<void> {
+  await bench.run(mounts.toReversed().map(({ at }) => step('unmount', [at])));
+  await runAll(
+    bench,
+    [...grounds, layers].map((path) => step('remove', [path])),
+  );
 }
