@@ -15,8 +15,8 @@ const driver = join(import.meta.dirname, 'driver.ts');
 /** A running driver: in a guest, or beside us on this machine's own kernel. */
 export interface Bench extends AsyncDisposable, Greeting {
   ask<K extends Request['kind']>(request: Extract<Request, { kind: K }>): Promise<Answers[K]>;
-  /** One result per step. */
-  run(steps: readonly Step[]): Promise<number[]>;
+  /** One result per step. `quiet`: see the driver. */
+  run(steps: readonly Step[], quiet?: boolean): Promise<number[]>;
 }
 
 export async function openBench(kernel: KernelSeries | 'host'): Promise<Bench> {
@@ -60,10 +60,10 @@ export async function openBench(kernel: KernelSeries | 'host'): Promise<Bench> {
     if (error !== undefined) throw new Error(error);
     return answer;
   };
-  const run = async (steps: readonly Step[]) => {
+  const run = async (steps: readonly Step[], quiet = false) => {
     if (steps.length === 0) return [];
     const bytes = encodeSteps(steps).toString('base64');
-    const { results } = await ask({ kind: 'steps', steps: bytes, count: steps.length });
+    const { results } = await ask({ kind: 'steps', steps: bytes, count: steps.length, quiet });
     const view = Buffer.from(results, 'base64');
     return steps.map((_, index) => view.readInt32LE(index * 4));
   };

@@ -64,7 +64,7 @@ export async function compareRound(bench: Bench, round: Round, alerts: boolean):
     await applyRules(bench, round);
     if (alerts) await bench.ask({ kind: 'alerts' }); // those of rounds before
     const applied = performance.now();
-    const results = await bench.run(steps);
+    const results = await bench.run(steps, true);
     const { outcome, said } = judge(sequences, steps, results);
     if (alerts) {
       const { alerts: given } = await bench.ask({ kind: 'alerts' });

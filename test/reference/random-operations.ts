@@ -19,7 +19,7 @@ export interface Targets {
   links: readonly { path: string; leads: string }[];
 }
 
-const kernelOnly = { file: 30, exec: 15 };
+const weights = { open: 30, exec: 9 };
 
 export function randomOperation(random: Random, tree: Tree, targets: Targets, features: Features): Operation {
   return new Maker(random, tree, targets, features).make();
@@ -44,8 +44,8 @@ class Maker {
     const random = this.#random;
     const { names, writes, temporary, memoryPrograms, network, capabilities: caps } = this.#features;
     const kind: OperationKind = random.weighted({
-      open: kernelOnly.file,
-      exec: kernelOnly.exec,
+      open: weights.open,
+      exec: weights.exec,
       ...(names && {
         ...{ create: 6, mkdir: 4, mknod: 4, symlink: 4, bindLocal: 3, unlink: 6, rmdir: 3, link: 5, rename: 8 },
         ...{ truncate: 4, chmod: 4, chown: 5 },
