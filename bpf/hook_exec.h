@@ -239,20 +239,23 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 	}
 	if (picket_backend == PICKET_BACKEND_TRACEPOINT) {
 		owner = file->f_inode->i_uid.val;
-		/* The kernel opened the program first: a file rule that blocks it acts on it (8.2), and it is the one alert. */
-		if (exec__opened(&j, s, file, &walked, owner, task, record) == PICKET_VERDICT_DENY) {
-			bpf_send_signal(SIGNAL_KILL);
-			count(PICKET_COUNT_DENIED);
+		/* The kernel opened the program first: a file rule that blocks it acts on it (8.2). */
+		verdict = exec__opened(&j, s, file, &walked, owner, task, record);
+		if (verdict >= PICKET_VERDICT_ALERT) {
+			count(verdict == PICKET_VERDICT_DENY ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
 			if (s) {
 				event__begin(s, task, record, PICKET_EVENT_ALERT);
 				event__judgement(s, &j, PICKET_OPERATION_OPEN);
-				s->event.flags |= PICKET_EVENT_KILLED;
-				s->event.result = -EXEC_EACCES;
+				s->event.flags |= verdict == PICKET_VERDICT_DENY ? PICKET_EVENT_KILLED : 0;
+				s->event.result = verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0;
 				s->event.path_length = length = path__text(s, 0);
 				s->event.cwd_length = event__cwd(s, task, length);
-				event__send(s, length + s->event.cwd_length, true);
+				event__send(s, length + s->event.cwd_length, verdict == PICKET_VERDICT_DENY);
 			}
 			walked = exec__walk_again(s, file);
+		}
+		if (verdict == PICKET_VERDICT_DENY) {
+			bpf_send_signal(SIGNAL_KILL); /* and its alert is the only one */
 		} else {
 			__builtin_memset(&j, 0, sizeof(j));
 			if (judge__begin(&j, record, PICKET_CATEGORY_PROCESS)) {

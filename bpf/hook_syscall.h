@@ -7,8 +7,24 @@
 
 #include "hook_open.h"
 
+/* O_TRUNC of an open that has returned: the kernel takes it out of the file's flags once it is done. */
+static __always_inline __u32 syscall__truncates(struct task_struct *task, struct pt_regs *regs, __u32 number)
+{
+	__u64 arguments[6], flags = 0; /* creat: opens for writing anyway */
+
+	registers__arguments(task, regs, arguments);
+	if (number == SYSCALL_OPEN)
+		flags = arguments[1];
+	else if (number == SYSCALL_OPENAT || number == SYSCALL_OPEN_BY_HANDLE_AT)
+		flags = arguments[2];
+	else if (number == SYSCALL_OPENAT2)
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)arguments[2]);
+	return flags & OPEN_TRUNCATES;
+}
+
 /* The file behind the descriptor that an open has just returned. */
-static __always_inline void syscall__opened(struct task_struct *task, struct picket_task *record, long fd)
+static __always_inline void syscall__opened(struct task_struct *task, struct picket_task *record, struct pt_regs *regs,
+					    __u32 number, long fd)
 {
 	struct file **table = BPF_CORE_READ(task, files, fdt, fd), *file = NULL;
 	struct open_file opened;
@@ -27,6 +43,7 @@ static __always_inline void syscall__opened(struct task_struct *task, struct pic
 	opened.mode = BPF_CORE_READ(file, f_mode);
 	if (!open__begin(&j, task, record, &opened))
 		return;
+	opened.flags |= syscall__truncates(task, regs, number);
 	opened.owner = BPF_CORE_READ(file, f_inode, i_uid.val);
 	s = scratch__claim(&index);
 	judge__sources(&j, s, task, record);
@@ -43,16 +60,18 @@ int BPF_PROG(picket_sys_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct picket_task *record = task__record(task);
+	__u32 number;
 
 	if (!record)
 		return 0;
-	switch (registers__number(task, regs->orig_ax)) {
+	number = registers__number(task, regs->orig_ax);
+	switch (number) {
 	case SYSCALL_OPEN:
 	case SYSCALL_CREAT:
 	case SYSCALL_OPENAT:
 	case SYSCALL_OPENAT2:
 	case SYSCALL_OPEN_BY_HANDLE_AT:
-		syscall__opened(task, record, ret);
+		syscall__opened(task, record, regs, number, ret);
 		break;
 	}
 	return 0;
