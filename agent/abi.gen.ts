@@ -14,6 +14,12 @@ export const access = {
   ACCESS_KINDS: 8,
 } as const;
 
+/** enum picket_automaton_form */
+export const automatonForm = {
+  AUTOMATON_TABLE: 1,
+  AUTOMATON_BITS: 2,
+} as const;
+
 /** enum picket_backend */
 export const backend = {
   BACKEND_LSM: 1,
@@ -128,6 +134,8 @@ export const limits = {
   MAX_SOURCES: 16,
   EXE_LEVELS: 32,
   ARENA_BYTES: 4194304,
+  MAX_WORDS: 16,
+  MAX_PARTS: 16,
 } as const;
 
 /** enum picket_operation */
@@ -235,6 +243,21 @@ export const verdict = {
 export const workloadFlags = {
   WORKLOAD_HOST_MOUNTS: 1,
   WORKLOAD_STARTED: 2,
+} as const;
+
+/** struct picket_automaton */
+export const automaton = {
+  size: 32,
+  fields: {
+    form: { offset: 0, size: 4 }, // __u32
+    bytes: { offset: 4, size: 4 }, // __u32
+    more: { offset: 8, size: 4 }, // __u32
+    size: { offset: 12, size: 4 }, // __u32
+    stride: { offset: 16, size: 4 }, // __u32
+    rows: { offset: 20, size: 4 }, // __u32
+    words: { offset: 24, size: 4 }, // __u32
+    accept: { offset: 28, size: 4 }, // __u32
+  },
 } as const;
 
 /** struct picket_cgroup */

@@ -37,6 +37,10 @@ enum picket_limits {
 	PICKET_EXE_LEVELS = 32,
 	/* Bytes of all glob automata of all rule sets; a power of two. 65,536 states of a set with up to 32 classes of bytes. */
 	PICKET_ARENA_BYTES = 4194304,
+	/* Words of 64 states of an automaton in bits: the kernel's loop is written out that often. Fifty patterns of 18 characters. */
+	PICKET_MAX_WORDS = 16,
+	/* Parts into which an automaton may be split: they run one after the other. */
+	PICKET_MAX_PARTS = 16,
 };
 
 /* How the access relates to the qualifiers of policy.md section 13: an index of eight outcomes. */
@@ -118,6 +122,32 @@ struct picket_rule {
 	__u32 pad;
 };
 PICKET_ASSERT_SIZE(picket_rule, 112);
+
+enum picket_automaton_form {
+	PICKET_AUTOMATON_TABLE = 1,
+	PICKET_AUTOMATON_BITS = 2,
+};
+
+/*
+ * Head of a part of an automaton in the arena; its places count from here, numbers are little endian.
+ *
+ *   classes  follow the head: __u8 by byte. Bits: 512 of them, those from 256 on for a byte that stands behind a slash
+ *   rows     table: __u16 by state and class, the next state. Only the states below `size` have a row: in the others nothing that
+ *            is read can change the answer any more. Bits: by class: `size` pairs of __u64, step mask and loop mask
+ *   words    bits: __u64: those of the start, those that accept, those that accept behind a slash; PICKET_MAX_WORDS each
+ *   accept   __u16 by state, or by bit: accept id, 0: none
+ */
+struct picket_automaton {
+	__u32 form;   /* enum picket_automaton_form; 0: nothing stands here */
+	__u32 bytes;  /* of this part */
+	__u32 more;   /* another part begins behind it */
+	__u32 size;   /* table: states that have a row; bits: words */
+	__u32 stride; /* table: cells of a row; bits: bytes of a row */
+	__u32 rows;
+	__u32 words;
+	__u32 accept;
+};
+PICKET_ASSERT_SIZE(picket_automaton, 32);
 
 /* Names of policy.md 9.1; a socket answers to several. */
 enum picket_protocol {

@@ -132,8 +132,9 @@ static __always_inline __u32 exec__judge(struct judgement *j, struct scratch *s,
 
 	if (s) {
 		judge__search(j, s, PICKET_DEPTHS_PROCESS, JUDGE_OBJECT, owner);
+		if (walked == WALK_RESOLVED)
+			walked = judge__path(s);
 		if (walked == WALK_RESOLVED) {
-			judge__path(s);
 			if (j->head->flags & PICKET_SET_EXECNAMES && s->count) {
 				s->search.key_category = PICKET_KEY_EXECNAME;
 				judge__look_up_object(s, hash__canonical(scratch__step(s, 0)->hash), JUDGE_NAME);

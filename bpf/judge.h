@@ -13,6 +13,7 @@
 #ifndef PICKET_JUDGE_H
 #define PICKET_JUDGE_H
 
+#include "glob.h"
 #include "source.h"
 
 struct judgement {
@@ -62,6 +63,14 @@ static __always_inline void judge__offer(struct judge_search *c, __u32 rank, __u
 	c->outcome = outcome;
 }
 
+static __always_inline void judge__nothing_found(struct judge_search *c)
+{
+	c->outcome = PICKET_OUTCOME_NONE;
+	c->rank = ~0U;
+	c->kind = JUDGE_ANY;
+	c->baseline = 0;
+}
+
 /* One rule entry of a path that has `distance` more names. */
 static __always_inline void judge__offer_rule(struct judge_search *c, const struct picket_rule *rule, __u32 rank,
 					      __u32 distance, __u32 access)
@@ -107,6 +116,8 @@ __noinline int judge__look_up(struct scratch *s)
 		c->baseline |= 1;
 	if (distance == 0 && rule->flags & PICKET_RULE_BASELINE_EXACT)
 		c->baseline |= rule->flags & PICKET_RULE_BASELINE_WRITE ? 3 : 1;
+	if (distance > 0 || c->names == 0)
+		c->automaton = rule->automaton;
 	judge__offer_rule(c, rule, s->sources.count, distance, access);
 	if (!(rule->flags & PICKET_RULE_SOURCES))
 		return 0;
@@ -156,7 +167,25 @@ __noinline int judge__look_up_object(struct scratch *s, __u64 hash, __u32 kind)
 	return 0;
 }
 
+/* Patterns below the directory of c->depth names match: their rules. */
+static __always_inline void glob__accepted(struct scratch *s, __u32 automaton, __u32 accept)
+{
+	__u32 category = s->search.key_category;
+
+	s->search.key_category = category | PICKET_KEY_GLOB;
+	judge__look_up_object(s, (__u64)automaton << 16 | accept, JUDGE_GLOB);
+	s->search.key_category = category;
+}
+
 enum { JUDGE_LOOP = 24 }; /* names of a path that are searched without the call that bpf_loop makes for each */
+
+/* What the rules say at c->depth, where c->hash is. False: a name that an automaton was to read has changed since the walk. */
+static __always_inline bool judge__level(struct scratch *s)
+{
+	s->search.automaton = 0;
+	judge__look_up(s);
+	return !s->search.automaton || glob__match(s, s->search.automaton, s->search.depth);
+}
 
 static long judge__deeper(__u32 index, struct scratch **context)
 {
@@ -169,13 +198,16 @@ static long judge__deeper(__u32 index, struct scratch **context)
 	c->hash = hash__step(c->hash, picket_hash_path, scratch__step(s, c->names - depth)->hash);
 	if (c->depths & (1ULL << (depth < 63 ? depth : 63))) {
 		c->depth = depth;
-		judge__look_up(s);
+		if (!judge__level(s)) {
+			c->torn = 1;
+			return 1;
+		}
 	}
 	return 0;
 }
 
-/* Rules for the path last walked: fills s->search. From the root to the deepest level that has rules. */
-__noinline int judge__path(struct scratch *s)
+/* From the root to the deepest level that has rules. */
+__noinline int judge__levels(struct scratch *s)
 {
 	struct judge_search *c;
 	__u64 hash = 1, depths;
@@ -184,13 +216,18 @@ __noinline int judge__path(struct scratch *s)
 	if (!s)
 		return -1;
 	c = &s->search;
+	c->torn = 0;
+	s->text_depth = ~0U;
 	depths = c->depths;
 	c->names = names = s->count;
 	for (__u32 depth = 0; depth < JUDGE_LOOP; depths >>= 1) {
 		if (depths & 1) {
 			c->hash = hash;
 			c->depth = depth;
-			judge__look_up(s);
+			if (!judge__level(s)) {
+				c->torn = 1;
+				return -1;
+			}
 		}
 		if (++depth > names || depths < 2)
 			return 0;
@@ -199,7 +236,28 @@ __noinline int judge__path(struct scratch *s)
 	}
 	c->hash = hash;
 	bpf_loop(names - JUDGE_LOOP + 1, judge__deeper, &s, 0);
-	return 0;
+	return c->torn ? -1 : 0;
+}
+
+/*
+ * Rules for the path last walked: fills s->search. A name that an automaton is to read may have changed since the walk; then the path
+ * is walked again. Returns what the last walk did, WALK_TORN when the names changed each time.
+ */
+static __always_inline int judge__path(struct scratch *s)
+{
+	int walked;
+
+	if (!s)
+		return WALK_UNRESOLVED;
+	for (int attempt = 0; attempt < WALK_ATTEMPTS; attempt++) {
+		if (judge__levels(s) == 0)
+			return WALK_RESOLVED;
+		judge__nothing_found(&s->search);
+		walked = path__walk(s, s->mount, s->leaf);
+		if (walked != WALK_RESOLVED)
+			return walked;
+	}
+	return WALK_TORN;
 }
 
 /* Posture of the category: a refusal, or an alert. */
@@ -222,10 +280,7 @@ static __always_inline void judge__search(const struct judgement *j, struct scra
 	c->depths = depths < PICKET_DEPTHS ? j->head->depths[depths] : 0;
 	c->access = access;
 	c->owner = owner;
-	c->outcome = PICKET_OUTCOME_NONE;
-	c->rank = ~0U;
-	c->kind = JUDGE_ANY;
-	c->baseline = 0;
+	judge__nothing_found(c);
 }
 
 /* A refusal becomes an alert where nothing is to be refused. Returns the verdict. */
@@ -294,8 +349,8 @@ static __always_inline __u32 judge__file(struct judgement *j, struct scratch *s,
 	if (s) {
 		judge__search(j, s, PICKET_DEPTHS_FILE, JUDGE_OBJECT | change, owner);
 		if (walked == WALK_RESOLVED)
-			judge__path(s);
-		else
+			walked = judge__path(s);
+		if (walked != WALK_RESOLVED)
 			judge__unresolved(j, walked);
 	}
 	verdict = judge__decide(j, s, exec_open);

@@ -20,6 +20,8 @@ enum {
 	DENTRY_COPY = 96,
 	PREFIXES = 16, /* a power of two */
 	PREFIX_STEPS = 6,
+	TEXT_BEYOND = PICKET_MAX_NAME + 1, /* bytes behind a path's text that a name may be written to, or a chunk read from */
+	ARENA_BEYOND = 4096,               /* bytes behind a masked place in the arena that may be read */
 };
 
 /* A name on the way from a file to the root. */
@@ -27,7 +29,7 @@ struct step {
 	__u64 hash;
 	__u64 dentry;
 	__u32 sequence; /* of the dentry when it was read */
-	__u32 text;     /* where path__text has written it: offset of its first byte in the strings */
+	__u32 text;     /* where glob__name has written it: offset of its first byte in the text */
 };
 
 /* The way from a mount to the root, as long as no mount changes. */
@@ -60,6 +62,8 @@ struct judge_search {
 	__u32 owner;        /* in, for an object that has one: i_uid */
 	__u32 depth;
 	__u32 names;
+	__u32 automaton; /* of the directory that was looked at last, when the object is below */
+	__u32 torn;      /* a name was not as walked any more */
 	/* The best so far. */
 	__u32 outcome;
 	__u32 rank; /* place of its source */
@@ -78,6 +82,23 @@ struct call_search {
 	__u32 unresolved; /* the object has no path */
 };
 
+/* A part of an automaton at work (glob.h). */
+struct glob_run {
+	__u32 at; /* in the text */
+	/* Places in the arena: */
+	__u32 automaton;
+	__u32 part;
+	__u32 rows;
+	__u32 words;
+	__u32 accept;
+	__u32 size;
+	__u32 stride;
+	__u32 state;
+	__u32 behind; /* 256 when the byte read last is a slash */
+	__u32 word;   /* whose accepting states are being taken */
+	__u32 pad;
+};
+
 /*
  * Working memory of one decision. It is claimed, not per-CPU: a preempted hook keeps its buffer while another task
  * runs the same hook on the same CPU (LSM programs may be preempted from 6.2 on).
@@ -86,6 +107,11 @@ struct scratch {
 	__u32 busy;
 	__u32 count;                              /* names of the path last walked, leaf first */
 	__u64 mount, dentry;                      /* where the walk goes on above the file's own mount */
+	__u64 leaf;                               /* where it began */
+	__u32 text_depth;                         /* names before the text; ~0: nothing is written */
+	__u32 text_end;
+	struct glob_run glob;
+	__u64 active[PICKET_MAX_WORDS];           /* states of an automaton in bits */
 	__u32 mounts;                             /* sequence number of all mounts at the last walk */
 	__u32 pad;
 	struct step steps[PICKET_MAX_COMPONENTS];
@@ -98,6 +124,7 @@ struct scratch {
 	struct call_search call;
 	__u64 arguments[6];                       /* of the system call */
 	struct picket_sources sources;            /* who acts */
+	char text[PICKET_MAX_PATH + 1 + TEXT_BEYOND]; /* what automata read: the names of the path last walked, or the last of them */
 	struct picket_event event;
 	char strings[SCRATCH_STRINGS];            /* follows event without a gap: both leave in one record */
 };
@@ -181,6 +208,20 @@ struct {
 	__type(key, __u32);
 	__array(values, struct rules_map);
 } picket_rules SEC(".maps");
+
+struct arena {
+	char bytes[PICKET_ARENA_BYTES];
+	char beyond[ARENA_BEYOND];
+};
+
+/* The glob automata of all rule sets; mapped by the agent. What is in use is never changed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct arena);
+} picket_arena SEC(".maps");
 
 /* Denials and process life. Sizes are the agent's to change. */
 struct {

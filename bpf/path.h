@@ -15,6 +15,7 @@ __noinline int path__walk(struct scratch *s, __u64 vfsmount, __u64 dentry)
 
 	if (!s)
 		return WALK_UNRESOLVED;
+	s->leaf = dentry;
 	for (int attempt = 0; attempt < WALK_ATTEMPTS; attempt++) {
 		s->count = 0;
 		s->mount = vfsmount;
@@ -37,7 +38,7 @@ static __always_inline int path__walk_direct(struct scratch *s, struct vfsmount 
 	root = mnt->mnt_root;
 	/* Through memory: a typed pointer is no number to the verifier. */
 	s->mount = (__u64)mnt;
-	s->dentry = (__u64)dentry;
+	s->dentry = s->leaf = (__u64)dentry;
 	for (int i = 0; i < WALK_DIRECT; i++) {
 		if (at == root) {
 			s->count = i;

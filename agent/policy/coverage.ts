@@ -2,7 +2,7 @@ import { limits } from '../abi.gen.ts';
 import { type Diagnostic, diagnose } from './diagnostic.ts';
 import { depthOf } from './path.ts';
 import type { Report } from './report.ts';
-import type { Category, Policy, Rule, RuleObject } from './rule.ts';
+import type { Category, Policy, Rule } from './rule.ts';
 import { rulePaths } from './spelling.ts';
 
 /**
@@ -13,10 +13,6 @@ const uncoveredCategories: Partial<Record<Category, string>> = {
   network: 'network rules',
   dns: 'DNS rules',
   capabilities: 'capability rules',
-};
-
-const uncoveredObjects: Partial<Record<RuleObject['kind'], string>> = {
-  glob: 'matchPatterns',
 };
 
 /** Names in a path that the walk in the kernel reaches; one of its steps is spent on the root. */
@@ -32,8 +28,8 @@ export function refuseUncovered(policy: Policy, report: Report): void {
 
   for (const preset of policy.presets) refuse(preset.where, `the preset ${preset.name}`, preset);
   for (const rule of policy.rules) {
-    const { object, where } = rule;
-    const uncovered = uncoveredCategories[rule.category] ?? uncoveredObjects[object.kind];
+    const { where } = rule;
+    const uncovered = uncoveredCategories[rule.category];
     if (uncovered !== undefined) refuse(where, uncovered, rule);
     if (rule.qualifiers.allowedArgs) refuse(`${where}.allowedArgs`, 'allowedArgs', rule);
     if (rulePaths(rule).some((path) => depthOf(path) > maxDepth))

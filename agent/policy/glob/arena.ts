@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { limits } from '../../abi.gen.ts';
 import { KernelError } from '../../kernel/error.ts';
 import type { Automaton } from './automaton.ts';
 import { automatonBytes, formOf } from './part.ts';
@@ -35,16 +36,18 @@ export class Arena {
 
   /** Takes over what the memory holds, for nobody yet; memory that is zero is empty. */
   constructor(memory: Uint8Array) {
-    this.#memory = memory;
-    this.#view = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
-    for (let at = grain; at < memory.length; ) {
-      if (formOf(memory, at) === undefined) {
+    // The kernel side may read a little beyond, and finds nothing there.
+    const own = memory.subarray(0, limits.ARENA_BYTES);
+    this.#memory = own;
+    this.#view = new DataView(own.buffer, own.byteOffset, own.byteLength);
+    for (let at = grain; at < own.length; ) {
+      if (formOf(own, at) === undefined) {
         at += this.#gapBytes(at);
         continue;
       }
-      const bytes = automatonBytes(memory, at);
+      const bytes = automatonBytes(own, at);
       const digest = createHash('sha256')
-        .update(memory.subarray(at, at + bytes))
+        .update(own.subarray(at, at + bytes))
         .digest('hex');
       const block = { at, bytes: roundUp(bytes), digest, users: 0 };
       this.#byPlace.set(at, block);

@@ -1,5 +1,5 @@
 import { alphabetOf } from './alphabet.ts';
-import { maxWords } from './bounds.ts';
+import { maxWords, wordsOfRow } from './bounds.ts';
 import type { Tail } from './chain.ts';
 import type { MadePart } from './table.ts';
 
@@ -9,10 +9,10 @@ import type { MadePart } from './table.ts';
  */
 export function makeBits(tails: readonly Tail[], labels: readonly number[]): MadePart | undefined {
   const count = tails.reduce((sum, { chain }) => sum + chain.loop.length, 0);
-  const size = Math.ceil(count / 64);
+  const size = Math.ceil(count / 64 / wordsOfRow) * wordsOfRow;
   if (size > maxWords) return undefined;
-  const start = new BitRow(size);
-  const accept = [new BitRow(size), new BitRow(size)] as const;
+  const start = new BitRow(maxWords);
+  const accept = [new BitRow(maxWords), new BitRow(maxWords)] as const;
   const acceptIds = new Uint16Array(count);
   const accepts: number[][] = [];
   const ids = new Map<number, number>();

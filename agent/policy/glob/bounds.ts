@@ -1,14 +1,19 @@
+import { limits } from '../../abi.gen.ts';
+
 /**
  * States of one table: sets of 4,000 states are promised, and a pattern of 4,095 bytes is to fit by itself. A table of that size
  * with the forty classes of ordinary names takes a tenth of the arena.
  */
 export const maxStates = 4_352;
 
-/** Words of 64 states of one part in bits: the kernel program has its loop written out that often. */
-export const maxWords = 16;
+/** Words of 64 states of one part in bits. */
+export const maxWords = limits.MAX_WORDS;
+
+/** Words come in rows of as many: the kernel program looks only behind each row whether it is at the end. */
+export const wordsOfRow = 4;
 
 /** Tables and bit rows into which the patterns of one directory may be split: the kernel runs one after the other. */
-export const maxParts = 16;
+export const maxParts = limits.MAX_PARTS;
 
 /** States of the patterns of one directory, before anything is made of them: memory of the agent. */
 export const maxPositions = 1 << 20;

@@ -1,3 +1,4 @@
+import { maxWords } from './bounds.ts';
 import { type Part, partsOf } from './part.ts';
 
 /**
@@ -37,7 +38,7 @@ function runBits({ size, classOf, rows, words, accept }: Part, tail: Uint8Array)
   }
   const ids: number[] = [];
   for (const [i, bits] of active.entries()) {
-    const accepting = bits & word((behindSlash ? 2 : 1) * size + i);
+    const accepting = bits & word((behindSlash ? 2 : 1) * maxWords + i);
     for (let bit = 0; bit < 64; bit++)
       if ((accepting >> BigInt(bit)) & 1n) ids.push(accept.getUint16(2 * (64 * i + bit), true));
   }

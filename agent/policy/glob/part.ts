@@ -1,20 +1,11 @@
-/**
- * The bytes of an automaton: one or more parts, each a table or bit rows, one behind the other. Numbers are little endian, offsets count
- * from the part's beginning. bpf/glob.h runs them, match.ts does the same.
- *
- *     header    struct picket_automaton of bpf/abi.h
- *     classes   u8 by byte; bit rows: 512 of them, those from 256 on for a byte that stands behind a slash
- *     rows      table: u16 by state and class: the next state. Only states below `size` have a row; in the others nothing that is
- *               read can change the answer any more, so reading ends there.
- *               bits: by class: `size` pairs of u64, step mask and loop mask
- *     words     bits: u64: `size` of the start, `size` that accept, `size` that accept behind a slash
- *     accept    u16 by state, or by bit: accept id, 0: none
- */
-export const forms = { table: 1, bits: 2 } as const;
+import { automatonForm, automaton as layout } from '../../abi.gen.ts';
+
+/** Numbers of the forms in the arena; 0 is no part. */
+export const forms = { table: automatonForm.AUTOMATON_TABLE, bits: automatonForm.AUTOMATON_BITS } as const;
 export type Form = keyof typeof forms;
 
-const headerBytes = 32;
-const fields = { form: 0, bytes: 4, more: 8, size: 12, stride: 16, rows: 20, words: 24, accept: 28 } as const;
+const { fields, size: headerBytes } = layout;
+type FieldName = keyof typeof fields;
 
 /** One part, parsed. */
 export interface Part {
@@ -39,12 +30,16 @@ export interface PartContent {
   accept: Uint16Array;
 }
 
+/**
+ * The bytes of a part: `struct picket_automaton` of bpf/abi.h, which tells what they mean, and what belongs to it. An automaton is one
+ * or more of them, one behind the other.
+ */
 export function encodePart({ form, size, classes, classOf, rows, words, accept }: PartContent, more: boolean): Buffer {
   const rowsAt = headerBytes + classOf.length;
   const wordsAt = roundUp8(rowsAt + rows.byteLength);
   const acceptAt = wordsAt + words.byteLength;
   const bytes = Buffer.alloc(roundUp8(acceptAt + accept.byteLength));
-  const header = {
+  const header: Record<FieldName, number> = {
     form: forms[form],
     bytes: bytes.length,
     more: Number(more),
@@ -54,7 +49,7 @@ export function encodePart({ form, size, classes, classOf, rows, words, accept }
     words: wordsAt,
     accept: acceptAt,
   };
-  for (const [name, offset] of Object.entries(fields)) bytes.writeUInt32LE(header[name as keyof typeof fields], offset);
+  for (const name of Object.keys(fields) as FieldName[]) bytes.writeUInt32LE(header[name], fields[name].offset);
   bytes.set(classOf, headerBytes);
   for (const [at, array] of [
     [rowsAt, rows],
@@ -70,7 +65,7 @@ export function encodePart({ form, size, classes, classOf, rows, words, accept }
 
 /** The form of the part that begins at `at`, undefined: none does. */
 export function formOf(bytes: Uint8Array, at: number): Form | undefined {
-  const number = bytes[at + fields.form];
+  const number = bytes[at + fields.form.offset];
   return (Object.keys(forms) as Form[]).find((name) => forms[name] === number);
 }
 
@@ -80,8 +75,8 @@ export function automatonBytes(bytes: Uint8Array, at: number): number {
   let end = at;
   let more = 1;
   while (more) {
-    more = view.getUint32(end + fields.more, true);
-    end += view.getUint32(end + fields.bytes, true);
+    more = view.getUint32(end + fields.more.offset, true);
+    end += view.getUint32(end + fields.bytes.offset, true);
   }
   return end - at;
 }
@@ -89,7 +84,7 @@ export function automatonBytes(bytes: Uint8Array, at: number): number {
 export function* partsOf(automaton: Uint8Array): Generator<Part> {
   const view = new DataView(automaton.buffer, automaton.byteOffset, automaton.byteLength);
   for (let at = 0, more = 1; more; ) {
-    const read = (name: keyof typeof fields) => view.getUint32(at + fields[name], true);
+    const read = (name: FieldName) => view.getUint32(at + fields[name].offset, true);
     const form = formOf(automaton, at);
     if (form === undefined) throw new Error(`an automaton has no form ${read('form')}`);
     const end = at + read('bytes');

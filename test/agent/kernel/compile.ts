@@ -11,8 +11,8 @@ export const missingClang =
 export const missingForKernel =
   process.platform !== 'linux' ? 'Linux' : process.getuid?.() !== 0 ? 'root' : missingClang;
 
-/** Builds BPF C with Debian's clang and libbpf's headers, as bpf/ is built. */
-export function compileBpf(source: string, { types = true } = {}): Uint8Array {
+/** Builds BPF C with Debian's clang and libbpf's headers, as bpf/ is built; `include`: a folder with further headers. */
+export function compileBpf(source: string, { types = true, include = '' } = {}): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), 'picket-bpf-'));
   try {
     const [input, output] = [join(folder, 'test.c'), join(folder, 'test.o')];
@@ -22,6 +22,7 @@ export function compileBpf(source: string, { types = true } = {}): Uint8Array {
         ? ['-D__TARGET_ARCH_arm64', '-I/usr/include/aarch64-linux-gnu']
         : ['-D__TARGET_ARCH_x86', '-I/usr/include/x86_64-linux-gnu'];
     const flags = [...(types ? ['-g'] : []), '-O2', '-target', 'bpf', define, multiarch, '-Wall', '-Werror'];
+    if (include !== '') flags.push('-mcpu=v3', '-Wno-unused-function', `-I${include}`);
     execFileSync('clang', [...flags, '-c', input, '-o', output], { stdio: ['ignore', 'ignore', 'pipe'] });
     return readFileSync(output);
   } finally {
