@@ -1,10 +1,11 @@
 import { pathBytes } from '../pathname.ts';
-import { type Automaton, makeAutomaton, TooLarge } from './automaton.ts';
+import { type Automaton, TooLarge } from './automaton.ts';
 import { Budget, maxPositions } from './bounds.ts';
 import { expandGlob } from './brace.ts';
 import { chainOf, type Tail, tailOf } from './chain.ts';
 import { globDirectory } from './directory.ts';
 import { GlobError } from './error.ts';
+import { AutomatonMemory } from './memory.ts';
 import { tokensOf } from './token.ts';
 
 export interface Pattern {
@@ -17,6 +18,8 @@ export interface GlobGroup {
   directory: string;
   automaton: Automaton;
 }
+
+const memory = new AutomatonMemory(8 << 20);
 
 /** A tail with the patterns that have it. */
 interface Shared {
@@ -49,13 +52,12 @@ export function groupGlobs(patterns: readonly Pattern[], budget = new Budget()):
       if (shared === undefined) tails.set(tail.key, { tail, patterns: [given] });
       else shared.patterns.push(given);
     }
-  const made = new Map<string, Automaton>();
   return [...directories]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([directory, tails]) => ({ directory, automaton: automatonOf([...tails.values()], made, budget) }));
+    .map(([directory, tails]) => ({ directory, automaton: automatonOf([...tails.values()], budget) }));
 }
 
-function automatonOf(shared: Shared[], made: Map<string, Automaton>, budget: Budget): Automaton {
+function automatonOf(shared: Shared[], budget: Budget): Automaton {
   shared.sort((a, b) => (a.tail.key < b.tail.key ? -1 : 1));
   // Tails of the same patterns need not be told apart: they have one label.
   const owners: Pattern[][] = [];
@@ -68,10 +70,10 @@ function automatonOf(shared: Shared[], made: Map<string, Automaton>, budget: Bud
     return label;
   });
   const tails = shared.map(({ tail }) => tail);
-  const key = shared.map(({ tail }, i) => `${labels[i]} ${tail.key}`).join('\n');
-  let automaton = made.get(key);
   try {
-    automaton ??= makeAutomaton(tails, labels, budget);
+    const automaton = memory.make(tails, labels, budget);
+    const accepts = automaton.accepts.map((own) => ownerIds(own.flatMap((label) => owners[label] ?? [])));
+    return { ...automaton, accepts };
   } catch (error) {
     if (!(error instanceof TooLarge)) throw error;
     throw new GlobError(
@@ -79,9 +81,6 @@ function automatonOf(shared: Shared[], made: Map<string, Automaton>, budget: Bud
       error.labels.flatMap((label) => owners[label] ?? []),
     );
   }
-  made.set(key, automaton);
-  const accepts = automaton.accepts.map((own) => ownerIds(own.flatMap((label) => owners[label] ?? [])));
-  return { ...automaton, accepts };
 }
 
 function ownerIds(patterns: readonly Pattern[]): number[] {
