@@ -52,7 +52,7 @@ export const prevented: Features = {
 /** What the kernel side enforces now. */
 export const enforced: Features = {
   ...allFeatures,
-  ...{ globs: false, allowedArgs: false, names: false, writes: false, temporary: false, memoryPrograms: false },
+  ...{ allowedArgs: false, names: false, writes: false, temporary: false, memoryPrograms: false },
   ...{ presets: false, network: false, capabilities: false },
 };
 

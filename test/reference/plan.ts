@@ -83,6 +83,8 @@ class Planner {
 
   plan(): Plan | undefined {
     const operation = this.#operation;
+    const working = this.#names().flatMap(([{ base }]) => (base?.by === 'cwd' ? [base.directory] : []));
+    if (new Set(working).size > 1) return undefined; // there is one working directory
     switch (operation.kind) {
       case 'open': {
         const { mode } = operation;
@@ -125,6 +127,7 @@ class Planner {
         return this.#creation(at, { operation: 'symlink', strings: [operation.target, operation.name.path] });
       }
       case 'bindLocal': {
+        if (operation.name.base?.by === 'descriptor') return undefined;
         const at = this.#place(operation.name, false);
         return this.#creation(at, { operation: 'bindLocal', strings: [operation.name.path] });
       }
@@ -342,6 +345,7 @@ class Planner {
     if (meanwhile?.kind === 'renamed') {
       const to = this.#tree.resolve(meanwhile.to, undefined, false);
       if (!to || to.node || !at.path.startsWith(`${meanwhile.from}/`)) return undefined;
+      if (this.#tree.mountOf(meanwhile.from) !== this.#tree.mountOf(to.path)) return undefined;
     }
     const path = meanwhile?.kind === 'renamed' ? meanwhile.to + at.path.slice(meanwhile.from.length) : at.path;
     const { number } = this.#actor;
@@ -373,7 +377,7 @@ class Planner {
       fchown: { operation: 'fchown', a: uid, b: -1, c: slot.file },
     };
     const judged = [this.#file(path, uid, true), ...(use === 'fchmod' || use === 'fchown' ? needed[use] : [])];
-    const restore: Step[] = [{ actor: number, operation: 'close', a: slot.file }];
+    const restore: Step[] = [{ actor: number, operation: 'close', a: slot.file, optional: true }];
     if (meanwhile?.kind === 'renamed')
       restore.push({ actor: director, operation: 'rename', strings: [meanwhile.to, meanwhile.from] });
     restore.push({ ...make(entryOf(at.path, at.node)) });
@@ -449,7 +453,7 @@ class Planner {
     const raw = use === 'create' && (family === 17 || (type === 3 && (family === 2 || family === 10)));
     const judged = [{ access, refusal: EACCES }, ...this.#capability('net_raw', raw)];
     const create = { operation: 'socket', a: family, b: type, c: protocol } as const;
-    const close: Step = { actor: number, operation: 'close', a: slot.socket };
+    const close: Step = { actor: number, operation: 'close', a: slot.socket, optional: true };
     if (use === 'create')
       return {
         prepare: [],
@@ -459,7 +463,9 @@ class Planner {
     const prepare: Step[] = [{ actor: director, ...create, d: directorSlot }];
     if (use === 'accept')
       prepare.push(
-        ...(['bind', 'listen'] as const).map((operation): Step => ({ actor: director, operation, a: directorSlot })),
+        ...(['bind', 'listen'] as const).map(
+          (operation): Step => ({ actor: director, operation, a: directorSlot, optional: true }),
+        ),
       );
     return {
       prepare,
@@ -470,7 +476,7 @@ class Planner {
           judged,
         },
       ],
-      restore: [close, { actor: director, operation: 'close', a: directorSlot }],
+      restore: [close, { actor: director, operation: 'close', a: directorSlot, optional: true }],
     };
   }
 }

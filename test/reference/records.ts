@@ -73,6 +73,8 @@ export interface Step {
   mark?: boolean;
   /** Carried out in a child, which may be killed for it. */
   child?: boolean;
+  /** Whether it succeeds does not matter. */
+  optional?: boolean;
   a?: number;
   b?: number;
   c?: number;

@@ -160,6 +160,12 @@ export class Tree {
     return found;
   }
 
+  /** The mount point under which a canonical path lies. */
+  mountOf(path: string): string {
+    const points = [...this.#mounts.keys()].filter((at) => path === at || path.startsWith(`${at}/`));
+    return points.sort((a, b) => b.length - a.length)[0] ?? '/';
+  }
+
   /** Whether something is mounted at or below the canonical path, or it is seen elsewhere through a mount. */
   isMounted(path: string, world: World): boolean {
     const inside = (one: string, other: string) => one === other || one.startsWith(`${other}/`);
