@@ -23,6 +23,10 @@ export interface Report {
 
 /** Runs in a guest: one container, rules that refuse a program and a file, and the program `attack` in it. */
 const [, , image = '', attack = '', seconds = '0'] = process.argv;
+if (attack === '') {
+  process.stdout.write('usage: scenario.ts IMAGE ATTACK SECONDS\n');
+  process.exit(image === '--help' ? 0 : 2);
+}
 const given = parseCase(
   JSON.stringify({
     case: 'hostile',
