@@ -119,7 +119,7 @@ function startProgram(command: string[], logFile: string, end: End): Started {
   const log = openSync(logFile, 'a');
   const child = spawn(process.execPath, command, { cwd: CHECKOUT, stdio: ['ignore', log, log, 'ipc'] });
   closeSync(log);
-  const limit = AbortSignal.timeout(60_000);
+  const limit = AbortSignal.timeout(180_000);
   const ready = Promise.race([
     once(child, 'message', { signal: limit }),
     once(child, 'exit', { signal: limit }).then(() => Promise.reject(new Error('it has ended'))),
