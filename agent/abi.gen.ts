@@ -3,7 +3,7 @@
 // The names are common words, so take them as: import * as abi from '…/abi.gen.ts'; abi.event.fields.seq.offset
 
 /** Version of the byte contract between the BPF object and the agent. */
-export const ABI = 3;
+export const ABI = 4;
 
 /** enum picket_access */
 export const access = {
@@ -121,7 +121,7 @@ export const key = {
 
 /** enum picket_limits */
 export const limits = {
-  ABI: 3,
+  ABI: 4,
   MAX_COMPONENTS: 2048,
   MAX_NAME: 255,
   MAX_PATH: 4095,
@@ -223,6 +223,7 @@ export const setFlags = {
 /** enum picket_task_flags */
 export const taskFlags = {
   TASK_ENTRY: 1,
+  TASK_TERMINAL: 2,
 } as const;
 
 /** enum picket_unresolved */
@@ -374,7 +375,7 @@ export const sources = {
 
 /** struct picket_task */
 export const task = {
-  size: 400,
+  size: 408,
   fields: {
     workload: { offset: 0, size: 8 }, // __u64
     slot: { offset: 8, size: 4 }, // __u32
@@ -389,6 +390,8 @@ export const task = {
     exe_levels: { offset: 56, size: 256, count: 32 }, // __u64[32]
     sources: { offset: 312, size: 80 }, // struct picket_sources
     truncates: { offset: 392, size: 8 }, // __u64
+    exec_argc: { offset: 400, size: 4 }, // __u32
+    pad: { offset: 404, size: 4 }, // __u32
   },
 } as const;
 

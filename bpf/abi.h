@@ -12,7 +12,7 @@
 #define PICKET_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 
 enum picket_limits {
-	PICKET_ABI = 3,
+	PICKET_ABI = 4,
 	/* Names of one path and its root: 4,095 bytes hold 2,047. A power of two, for the masks that the verifier needs. */
 	PICKET_MAX_COMPONENTS = 2048,
 	/* Bytes of one component: NAME_MAX of every Linux file system. */
@@ -244,7 +244,8 @@ struct picket_cgroup {
 PICKET_ASSERT_SIZE(picket_cgroup, 16);
 
 enum picket_task_flags {
-	PICKET_TASK_ENTRY = 1, /* came from outside, has not yet executed a program of the workload */
+	PICKET_TASK_ENTRY = 1,    /* came from outside, has not yet executed a program of the workload */
+	PICKET_TASK_TERMINAL = 2, /* of an exec session that had a terminal at its start */
 };
 
 /* Numbers of the sources of a rule set that a program is, most specific first. */
@@ -271,9 +272,11 @@ struct picket_task {
 	__u32 exe_depth;     /* names in its path */
 	__u64 exe_levels[32]; /* PICKET_EXE_LEVELS: hash of the first 1, 2, ... names of its path */
 	struct picket_sources sources; /* of the program, written by the task itself */
-	__u64 truncates;     /* address of the inode that an open has just judged and is about to truncate */
+	__u64 truncates;     /* tells the file that an open has just judged and is about to truncate (hook_open.h); 0: none */
+	__u32 exec_argc;     /* of the exec under way: strings that the caller gave, the program's name among them */
+	__u32 pad;
 };
-PICKET_ASSERT_SIZE(picket_task, 400);
+PICKET_ASSERT_SIZE(picket_task, 408);
 
 /* What a system call has among its arguments, and how it is to be looked at: made by agent/policy/syscall.ts. */
 enum picket_call_shape {

@@ -40,17 +40,17 @@ static __always_inline bool walk__mount(struct scratch *s)
 }
 
 /* A mount outside every namespace, or in an anonymous one, has no path (6.3). */
-static __always_inline __u32 walk__top(struct mount *mount)
+static __always_inline __u32 walk__top(struct scratch *s, struct mount *mount)
 {
 	struct mnt_namespace *namespace = BPF_CORE_READ(mount, mnt_ns);
 
+	s->namespace = 0;
 	if (!namespace)
 		return WALK_UNRESOLVED;
-	if (namespace == bpf_get_current_task_btf()->nsproxy->mnt_ns)
-		return WALK_RESOLVED;
 	if ((__u64)namespace == MOUNT_INTERNAL)
 		return WALK_INTERNAL;
-	return BPF_CORE_READ(namespace, ns.inum) ? WALK_RESOLVED : WALK_UNRESOLVED;
+	s->namespace = BPF_CORE_READ(namespace, ns.inum);
+	return s->namespace ? WALK_RESOLVED : WALK_UNRESOLVED;
 }
 
 static long walk__ascend(__u32 index, struct scratch **context)
@@ -62,7 +62,7 @@ static long walk__ascend(__u32 index, struct scratch **context)
 
 	if (c->dentry == c->root) {
 		if (c->parent == c->mount) {
-			c->result = walk__top((struct mount *)c->mount);
+			c->result = walk__top(s, (struct mount *)c->mount);
 			return 1;
 		}
 		c->dentry = c->mountpoint;
@@ -74,8 +74,11 @@ static long walk__ascend(__u32 index, struct scratch **context)
 	    bpf_probe_read_kernel(s->dentry_copy, bytes, (void *)c->dentry))
 		return 1;
 	parent = (__u64)walk__level(s, scratch__step(s, count), (void *)s->dentry_copy, c->dentry);
-	if (!parent || parent == c->dentry)
-		return 1; /* the root of a tree that is not mounted here */
+	if (!parent || parent == c->dentry) { /* the root of a tree that is not mounted here; memory files have such dentries */
+		if (walk__top(s, (struct mount *)c->mount) == WALK_INTERNAL)
+			c->result = WALK_INTERNAL;
+		return 1;
+	}
 	s->count = count + 1;
 	c->dentry = parent;
 	return 0;
@@ -141,6 +144,7 @@ __noinline int walk__prefix(struct scratch *s)
 		count++;
 	}
 	s->count = count;
+	s->namespace = prefix->namespace;
 	return WALK_RESOLVED;
 walk:
 	s->dentry = 0;
@@ -152,6 +156,7 @@ walk:
 	for (int i = 0; i < PREFIX_STEPS && first + i < count; i++)
 		prefix->steps[i] = *scratch__step(s, first + i);
 	prefix->count = count - first;
+	prefix->namespace = s->namespace;
 	prefix->sequence = s->mounts;
 	prefix->mount = s->mount;
 	return WALK_RESOLVED;

@@ -3,10 +3,11 @@
 #ifndef PICKET_HOOK_EXEC_H
 #define PICKET_HOOK_EXEC_H
 
-#include "event.h"
+#include "arguments.h"
+#include "preset.h"
 #include "registers.h"
 
-enum { MAX_ARGUMENTS = PICKET_MAX_ARGS + 1 /* each takes a byte at least */, MAX_ARGUMENT = 4096, EXEC_EACCES = 13, SIGNAL_KILL = 9 };
+enum { MAX_ARGUMENTS = PICKET_MAX_ARGS + 1 /* each takes a byte at least */, MAX_ARGUMENT = 4096, SIGNAL_KILL = 9 };
 
 struct argument_context {
 	struct scratch *s;
@@ -96,22 +97,47 @@ static __always_inline __u32 exec__own_arguments(struct scratch *s, struct task_
 	return exec__new_arguments(s, BPF_CORE_READ(task, mm, arg_start), BPF_CORE_READ(task, mm, arg_end), offset);
 }
 
-/* Sends the alert about the program last walked. `own`: it has been set up already. */
-static __always_inline void exec__alert(struct scratch *s, struct task_struct *task, const struct picket_task *record,
-					const struct judgement *j, __u32 flags, __s32 result, bool own)
+/*
+ * Writes the path of the program last walked, s->names[0], to the beginning of s->strings. One in memory is spelt by its name:
+ * memfd:NAME.
+ */
+static __always_inline __u32 exec__text(struct scratch *s, int walked)
 {
+	const struct dentry *program = (void *)s->names[0].dentry;
+	long length;
+
+	if (walked != WALK_INTERNAL)
+		return path__text(s, 0);
+	length = bpf_probe_read_kernel_str(s->strings, PICKET_MAX_NAME + 1, BPF_CORE_READ(program, d_name.name));
+	return length > 0 ? (length - 1) & PICKET_MAX_NAME : 0;
+}
+
+/*
+ * Sends the alert about the program last walked, with s->walked. In the tracepoint backend it has been set up already, and is killed
+ * when it is refused.
+ */
+static __noinline int exec__alert(struct scratch *s, struct task_struct *task, const struct picket_task *record,
+				  const struct judgement *j)
+{
+	bool own = picket_backend == PICKET_BACKEND_TRACEPOINT;
 	bool denied = j->outcome >> PICKET_OUTCOME_SHIFT == PICKET_VERDICT_DENY && !j->audited;
+	int walked = s->walked;
 	__u32 length;
 
 	event__begin(s, task, record, PICKET_EVENT_ALERT);
 	event__judgement(s, j, PICKET_OPERATION_EXEC);
-	s->event.flags |= flags;
-	s->event.result = result;
-	s->event.path_length = length = path__text(s, 0);
+	if (walked == WALK_INTERNAL)
+		s->event.flags &= ~PICKET_EVENT_PATH_UNRESOLVED;
+	if (denied) {
+		s->event.flags |= own ? PICKET_EVENT_KILLED : 0;
+		s->event.result = -FILE_EACCES;
+	}
+	s->event.path_length = length = exec__text(s, walked);
 	s->event.args_length = own ? exec__own_arguments(s, task, length) : exec__caller_arguments(s, task, length);
 	length += s->event.args_length;
 	s->event.cwd_length = event__cwd(s, task, length);
 	event__send(s, length + s->event.cwd_length, denied);
+	return 0;
 }
 
 /* Who starts the program: its parent. */
@@ -125,19 +151,31 @@ static __always_inline void exec__sources(const struct judgement *j, struct scra
 		source__of_parent(s, j->head->depths[PICKET_DEPTHS_SOURCE], j->set, task, record);
 }
 
-/* Judges the start of the program whose path was walked, by its path and by its name. */
-static __always_inline __u32 exec__judge(struct judgement *j, struct scratch *s, int walked, __u32 owner)
+/* Rules with lists of arguments, for the program under this key. */
+static __always_inline void exec__judge_arguments(struct scratch *s, __u64 hash, __u32 kind)
+{
+	if (s->search.parts)
+		arguments__judge(s, hash, kind);
+	s->search.parts = 0;
+}
+
+/* Judges the start of the program whose path was walked, by its path and by its name. s->given tells what it is given. */
+static __noinline __u32 exec__judge(struct judgement *j, struct scratch *s, int walked, __u32 owner)
 {
 	__u32 verdict;
+	__u64 hash;
 
 	if (s) {
 		judge__search(j, s, PICKET_DEPTHS_PROCESS, JUDGE_OBJECT, owner);
 		if (walked == WALK_RESOLVED)
 			walked = judge__path(s);
 		if (walked == WALK_RESOLVED) {
+			exec__judge_arguments(s, path__hash(s), JUDGE_EXACT);
 			if (j->head->flags & PICKET_SET_EXECNAMES && s->count) {
 				s->search.key_category = PICKET_KEY_EXECNAME;
-				judge__look_up_object(s, hash__canonical(scratch__step(s, 0)->hash), JUDGE_NAME);
+				hash = hash__canonical(scratch__step(s, 0)->hash);
+				judge__look_up_object(s, hash, JUDGE_NAME);
+				exec__judge_arguments(s, hash, JUDGE_NAME);
 			}
 		} else {
 			judge__unresolved(j, walked);
@@ -149,41 +187,19 @@ static __always_inline __u32 exec__judge(struct judgement *j, struct scratch *s,
 	return verdict;
 }
 
-SEC("lsm/bprm_check_security")
-int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
+/* Counts a verdict and sends its alert; true: refuse. As access__conclude, about a program. */
+static __always_inline bool exec__conclude(struct judgement *j, struct scratch *s, __u32 verdict, struct task_struct *task,
+					   const struct picket_task *record)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct picket_task *record = task__record(task);
-	struct picket_workload *workload;
-	struct judgement j = {};
-	struct scratch *s;
-	__u32 verdict, index;
-	struct file *file;
+	bool refuse = verdict == PICKET_VERDICT_DENY;
 
-	if (ret || !record)
-		return ret;
-	if (record->flags & PICKET_TASK_ENTRY) {
-		workload = bpf_map_lookup_elem(&picket_workloads, &record->slot);
-		if (!workload || !task__starts_workload(task, record, workload))
-			return 0;
-	}
-	if (!judge__begin(&j, record, PICKET_CATEGORY_PROCESS))
-		return 0;
-	count(PICKET_COUNT_EXEC_JUDGED);
-	file = bprm->file;
-	s = scratch__claim(&index);
-	exec__sources(&j, s, task, record);
-	verdict = exec__judge(&j, s, path__walk_typed(s, file->f_path.mnt, file->f_path.dentry), file->f_inode->i_uid.val);
-	event__unresolved(s, task, record, &j, PICKET_OPERATION_EXEC);
-	if (verdict >= PICKET_VERDICT_ALERT) {
-		ret = verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0;
-		count(ret ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
-		if (s)
-			exec__alert(s, task, record, &j, 0, ret, false);
-	}
+	event__unresolved(s, task, record, j, PICKET_OPERATION_EXEC);
+	if (verdict < PICKET_VERDICT_ALERT)
+		return false;
+	count(refuse ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
 	if (s)
-		scratch__release(s);
-	return ret;
+		exec__alert(s, task, record, j);
+	return refuse;
 }
 
 /* An alert has used the walk's memory for the working directory. */
@@ -192,18 +208,144 @@ static __always_inline int exec__walk_again(struct scratch *s, struct file *file
 	return path__walk(s, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(file, f_path.dentry));
 }
 
+static __always_inline bool exec__has_presets(const struct picket_set *head)
+{
+	return (head->presets[PICKET_PRESET_FILELESS] & head->presets[PICKET_PRESET_EXEC]) != PICKET_OUTCOME_NONE;
+}
+
+/* Is the program one of an exec session with a terminal? `started`: the workload's own first program has run. */
+static __always_inline bool exec__is_session(struct task_struct *task, const struct picket_task *record, bool started)
+{
+	if (record->flags & PICKET_TASK_ENTRY) /* its first program */
+		return started && task->signal->tty;
+	return record->exec_session && record->flags & PICKET_TASK_TERMINAL;
+}
+
+/* The presets about programs; true: refuse. Afterwards the path of `file` is walked still, and `j` as it was. */
+static __noinline bool exec__presets(struct judgement *j, struct scratch *s, struct task_struct *task,
+				     const struct picket_task *record, struct file *file)
+{
+	struct picket_workload *workload = bpf_map_lookup_elem(&picket_workloads, &record->slot);
+	bool session = exec__is_session(task, record, workload && workload->flags & PICKET_WORKLOAD_STARTED), refuse = false;
+	__u32 preset = PICKET_PRESET_FILELESS;
+
+	for (int i = 0; i < 2 && !refuse; i++, preset = PICKET_PRESET_EXEC) {
+		if (!preset__is_set(j->head, preset) || !(preset == PICKET_PRESET_EXEC ? session : preset__is_fileless(s, file)))
+			continue;
+		refuse = exec__conclude(j, s, preset__judge(j, preset, s && s->walked == WALK_RESOLVED ? path__hash(s) : 0), task,
+					record);
+		if (s)
+			exec__walk_again(s, file);
+	}
+	preset__end(j);
+	return refuse;
+}
+
+SEC("lsm/bprm_check_security")
+int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct picket_task *record = task__record(task);
+	struct picket_workload *workload;
+	struct judgement j = {};
+	struct scratch *s;
+	__u32 index, owner;
+	struct file *file;
+	int walked;
+
+	if (ret || !record)
+		return ret;
+	/* A script is judged first, its interpreter after it, with more strings in front of the same arguments. */
+	if (bprm->interp == bprm->filename)
+		record->exec_argc = bprm->argc;
+	workload = bpf_map_lookup_elem(&picket_workloads, &record->slot);
+	if (record->flags & PICKET_TASK_ENTRY && (!workload || !task__starts_workload(task, record, workload)))
+		return 0;
+	if (!judge__in_force(&j, record, PICKET_CATEGORY_PROCESS) || !(judge__has_rules(&j) || exec__has_presets(j.head)))
+		return 0;
+	count(PICKET_COUNT_EXEC_JUDGED);
+	file = bprm->file;
+	owner = owner__of_file(file);
+	s = scratch__claim(&index);
+	exec__sources(&j, s, task, record);
+	walked = path__walk_typed(s, file->f_path.mnt, file->f_path.dentry);
+	if (s) {
+		s->walked = walked;
+		s->names[0].dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+		arguments__set(s, (__u64)BPF_CORE_READ(bprm, mm), bprm->p, bprm->argc, record->exec_argc);
+	}
+	if (exec__has_presets(j.head) && exec__presets(&j, s, task, record, file))
+		ret = -FILE_EACCES;
+	else if (judge__has_rules(&j) && exec__conclude(&j, s, exec__judge(&j, s, walked, owner), task, record))
+		ret = -FILE_EACCES;
+	if (s)
+		scratch__release(s);
+	return ret;
+}
+
 /*
  * Tracepoint backend: the open of the program, as file rules see it: the task had its old program then, of which the
  * record still tells.
  */
-static __always_inline __u32 exec__opened(struct judgement *j, struct scratch *s, struct file *file, int *walked, __u32 owner,
+static __always_inline __u32 exec__opened(struct judgement *j, struct scratch *s, struct file *file, __u32 owner,
 					  struct task_struct *task, struct picket_task *record)
 {
 	if (!judge__begin(j, record, PICKET_CATEGORY_FILE))
 		return PICKET_VERDICT_PASS;
 	judge__sources(j, s, task, record);
-	*walked = exec__walk_again(s, file);
-	return judge__file(j, s, *walked, owner, 0, true);
+	return judge__file(j, s, exec__walk_again(s, file), owner, 0, true);
+}
+
+/* What the program is given; before a script's come the interpreter, its option if there is one, and the script. */
+static __noinline int exec__own_strings(struct scratch *s, struct task_struct *task, struct linux_binprm *bprm)
+{
+	__u64 script, first = BPF_CORE_READ(task, mm, arg_start);
+	__u32 count = bprm->argc;
+
+	if (bprm->interp == bprm->filename) {
+		arguments__set(s, ARGUMENTS_OF_TASK, first, count, count);
+		return 0;
+	}
+	arguments__set(s, ARGUMENTS_OF_KERNEL, (__u64)BPF_CORE_READ(bprm, filename), count, count);
+	s->given.at = s->given.first;
+	arguments__next(s);
+	script = s->given.hash;
+	arguments__set(s, ARGUMENTS_OF_TASK, first, count, count);
+	s->given.at = first;
+	arguments__next(s);
+	arguments__next(s);
+	s->given.skip = script && s->given.hash == script ? 2 : 3;
+	return 0;
+}
+
+/* Tracepoint backend: judges the program that has been set up; true: it is to be killed. Uses the walk's memory. */
+static __always_inline bool exec__judge_late(struct scratch *s, struct task_struct *task, struct picket_task *record,
+					     struct linux_binprm *bprm)
+{
+	struct file *file = bprm->file;
+	__u32 owner = owner__of_file(file), verdict;
+	struct judgement j = {};
+	int walked;
+
+	/* The kernel opened the program first: a file rule that blocks it acts on it (8.2). If it is killed, that is the one alert. */
+	verdict = exec__opened(&j, s, file, owner, task, record);
+	if (access__conclude(&j, s, verdict, task, record, PICKET_OPERATION_OPEN))
+		return true;
+	__builtin_memset(&j, 0, sizeof(j));
+	if (!judge__in_force(&j, record, PICKET_CATEGORY_PROCESS) || !(judge__has_rules(&j) || exec__has_presets(j.head)))
+		return false;
+	count(PICKET_COUNT_EXEC_JUDGED);
+	exec__sources(&j, s, task, record);
+	walked = exec__walk_again(s, file);
+	if (s)
+		s->walked = walked;
+	if (exec__has_presets(j.head) && exec__presets(&j, s, task, record, file))
+		return true;
+	if (!judge__has_rules(&j))
+		return false;
+	if (s)
+		exec__own_strings(s, task, bprm);
+	return exec__conclude(&j, s, exec__judge(&j, s, walked, owner), task, record);
 }
 
 /*
@@ -214,11 +356,10 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct picket_task *record = task__record(task);
-	__u32 verdict, index, length, owner;
 	struct picket_workload *workload;
-	struct judgement j = {};
 	struct scratch *s;
 	struct file *file;
+	__u32 index, length;
 	bool entry;
 	int walked;
 
@@ -231,50 +372,22 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 	file = bprm->file;
 	s = scratch__claim(&index);
 	walked = path__walk_direct(s, file->f_path.mnt, file->f_path.dentry);
+	if (s)
+		s->names[0].dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
 
 	if (entry && workload) {
 		record->root_start_ns = task__start(task);
 		record->root_pid = task->tgid;
-		if (workload->flags & PICKET_WORKLOAD_STARTED)
+		if (workload->flags & PICKET_WORKLOAD_STARTED) {
 			record->exec_session = bpf_ktime_get_boot_ns();
+			if (task->signal->tty)
+				record->flags |= PICKET_TASK_TERMINAL;
+		}
 	}
 	if (picket_backend == PICKET_BACKEND_TRACEPOINT) {
-		owner = file->f_inode->i_uid.val;
-		/* The kernel opened the program first: a file rule that blocks it acts on it (8.2). */
-		verdict = exec__opened(&j, s, file, &walked, owner, task, record);
-		if (verdict >= PICKET_VERDICT_ALERT) {
-			count(verdict == PICKET_VERDICT_DENY ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
-			if (s) {
-				event__begin(s, task, record, PICKET_EVENT_ALERT);
-				event__judgement(s, &j, PICKET_OPERATION_OPEN);
-				s->event.flags |= verdict == PICKET_VERDICT_DENY ? PICKET_EVENT_KILLED : 0;
-				s->event.result = verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0;
-				s->event.path_length = length = path__text(s, 0);
-				s->event.cwd_length = event__cwd(s, task, length);
-				event__send(s, length + s->event.cwd_length, verdict == PICKET_VERDICT_DENY);
-			}
-			walked = exec__walk_again(s, file);
-		}
-		if (verdict == PICKET_VERDICT_DENY) {
-			bpf_send_signal(SIGNAL_KILL); /* and its alert is the only one */
-		} else {
-			__builtin_memset(&j, 0, sizeof(j));
-			if (judge__begin(&j, record, PICKET_CATEGORY_PROCESS)) {
-				count(PICKET_COUNT_EXEC_JUDGED);
-				exec__sources(&j, s, task, record);
-				walked = exec__walk_again(s, file);
-				verdict = exec__judge(&j, s, walked, owner);
-				if (verdict == PICKET_VERDICT_DENY)
-					bpf_send_signal(SIGNAL_KILL);
-				if (verdict >= PICKET_VERDICT_ALERT) {
-					count(verdict == PICKET_VERDICT_DENY ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
-					if (s)
-						exec__alert(s, task, record, &j, verdict == PICKET_VERDICT_DENY ? PICKET_EVENT_KILLED : 0,
-							    verdict == PICKET_VERDICT_DENY ? -EXEC_EACCES : 0, true);
-					walked = exec__walk_again(s, file);
-				}
-			}
-		}
+		if (exec__judge_late(s, task, record, bprm))
+			bpf_send_signal(SIGNAL_KILL);
+		walked = exec__walk_again(s, file);
 	}
 	if (entry && workload) {
 		record->flags &= ~PICKET_TASK_ENTRY;
@@ -290,7 +403,7 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 	s->event.path_hash = record->exe_hash;
 	if (!record->exe_hash)
 		s->event.flags |= PICKET_EVENT_PATH_UNRESOLVED;
-	s->event.path_length = length = path__text(s, 0);
+	s->event.path_length = length = exec__text(s, walked);
 	s->event.args_length = exec__own_arguments(s, task, length);
 	length += s->event.args_length;
 	s->event.cwd_length = event__cwd(s, task, length);

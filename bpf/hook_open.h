@@ -3,40 +3,28 @@
 #ifndef PICKET_HOOK_OPEN_H
 #define PICKET_HOOK_OPEN_H
 
-#include "event.h"
+#include "access.h"
+#include "preset.h"
 #include "registers.h"
+#include "written.h"
 
 enum {
-	OPEN_EACCES = 13,
 	OPEN_TRUNCATES = 01000,        /* O_TRUNC */
 	OPEN_FOR_EXEC = 0x20,          /* __FMODE_EXEC in f_flags: set by the kernel alone */
 	MODE_WRITE = 0x2,              /* FMODE_WRITE */
 	MODE_PATH = 0x4000,            /* FMODE_PATH: O_PATH opens nothing */
+	MODE_CREATED = 0x100000,       /* FMODE_CREATED: made by this open, and judged when it was made */
 	MODE_NO_ACCOUNT = 0x20000000,  /* FMODE_NOACCOUNT: a stacked file system opens its backing file */
 };
-
-static __always_inline void open__alert(struct scratch *s, struct task_struct *task, const struct picket_task *record,
-					const struct judgement *j, __u32 flags, __s32 result)
-{
-	__u32 length;
-
-	event__begin(s, task, record, PICKET_EVENT_ALERT);
-	event__judgement(s, j, PICKET_OPERATION_OPEN);
-	s->event.flags |= flags;
-	s->event.result = result;
-	s->event.path_length = length = path__text(s, 0);
-	s->event.cwd_length = event__cwd(s, task, length);
-	event__send(s, length + s->event.cwd_length, result != 0);
-}
 
 /* What a judgement needs of a file. */
 struct open_file {
 	__u32 flags; /* f_flags */
 	__u32 mode;  /* f_mode */
-	__u32 owner; /* i_uid */
+	__u32 owner; /* as owner.h tells it */
 };
 
-/* Is there anything to judge? Fills `j`. */
+/* Is there anything to judge, be it a preset? Fills `j`. */
 static __always_inline bool open__begin(struct judgement *j, struct task_struct *task, struct picket_task *record,
 					const struct open_file *file)
 {
@@ -52,30 +40,27 @@ static __always_inline bool open__begin(struct judgement *j, struct task_struct 
 		if (!workload || !task__starts_workload(task, record, workload))
 			return false;
 	}
-	return judge__begin(j, record, PICKET_CATEGORY_FILE);
+	return judge__in_force(j, record, PICKET_CATEGORY_FILE) && (judge__has_rules(j) || preset__protects(j->head));
 }
 
-/* Judges the open of the file whose path was walked; true: refuse. */
-static __always_inline bool open__judge(struct judgement *j, struct scratch *s, int walked, struct task_struct *task,
-					struct picket_task *record, const struct open_file *file, __u32 flags)
+static __always_inline __u32 open__change(const struct open_file *file)
 {
-	__u32 change = 0, verdict;
-	bool refuse;
+	return file->mode & MODE_WRITE || file->flags & OPEN_TRUNCATES ? PICKET_ACCESS_CHANGE : 0;
+}
 
-	if (walked == WALK_INTERNAL)
-		return false;
+/* What the rules say of the file whose path was walked. */
+static __always_inline __u32 open__judge(struct judgement *j, struct scratch *s, int walked, const struct open_file *file)
+{
+	if (walked == WALK_INTERNAL || !judge__has_rules(j))
+		return PICKET_VERDICT_PASS;
 	count(PICKET_COUNT_OPEN_JUDGED);
-	if (file->mode & MODE_WRITE || file->flags & OPEN_TRUNCATES)
-		change = PICKET_ACCESS_CHANGE;
-	verdict = judge__file(j, s, walked, file->owner, change, file->flags & OPEN_FOR_EXEC);
-	event__unresolved(s, task, record, j, PICKET_OPERATION_OPEN);
-	if (verdict < PICKET_VERDICT_ALERT)
-		return false;
-	refuse = verdict == PICKET_VERDICT_DENY;
-	count(refuse ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
-	if (s)
-		open__alert(s, task, record, j, refuse ? flags : 0, refuse ? -OPEN_EACCES : 0);
-	return refuse;
+	return judge__file(j, s, walked, file->owner, open__change(file), file->flags & OPEN_FOR_EXEC);
+}
+
+/* The truncation that an open is about to do is the same access: hook_name.h asks for this mark. */
+static __always_inline __u64 open__truncation(__u64 mount, __u64 dentry, __u64 stamp)
+{
+	return (mount * 0x9e3779b97f4a7c15ULL ^ dentry) * 0xc2b2ae3d27d4eb4fULL ^ stamp;
 }
 
 SEC("lsm/file_open")
@@ -83,10 +68,11 @@ int BPF_PROG(picket_file_open, struct file *file, int ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct picket_task *record = task__record(task);
+	__u32 index, verdict = PICKET_VERDICT_PASS;
 	struct open_file opened;
 	struct judgement j = {};
 	struct scratch *s;
-	__u32 index;
+	__u64 names = 0;
 	int walked;
 
 	if (ret || !record)
@@ -95,13 +81,55 @@ int BPF_PROG(picket_file_open, struct file *file, int ret)
 	opened.mode = file->f_mode;
 	if (!open__begin(&j, task, record, &opened))
 		return 0;
-	opened.owner = file->f_inode->i_uid.val;
+	opened.owner = owner__of_file(file);
+	record->truncates = 0;
 	s = scratch__claim(&index);
+	if (opened.mode & MODE_CREATED) {
+		if (s) {
+			written__begin(s, record, judge__stamp(&j));
+			written__store(s, file);
+			scratch__release(s);
+		}
+		return 0;
+	}
+	if (opened.mode & MODE_WRITE)
+		names = written__names();
 	judge__sources(&j, s, task, record);
 	walked = s ? path__walk_direct(s, file->f_path.mnt, file->f_path.dentry) :
 		     path__unwalked((__u64)BPF_CORE_READ(file, f_path.mnt));
-	if (open__judge(&j, s, walked, task, record, &opened, 0))
-		ret = -OPEN_EACCES;
+	if (s) {
+		/* Through memory: a typed pointer is no number to the verifier. */
+		*(volatile __u64 *)&s->names[0].mount = (__u64)file->f_path.mnt;
+		*(volatile __u64 *)&s->names[0].dentry = (__u64)file->f_path.dentry;
+		s->walked = walked;
+		if (preset__protects(j.head) && file->f_inode->i_sb->s_magic == PROC_SUPER_MAGIC &&
+		    preset__opened(&j, s, task, record)) {
+			ret = -FILE_EACCES;
+			goto out;
+		}
+	}
+	if (!s && !judge__has_rules(&j)) { /* nobody gets past the presets by using up the memory */
+		if (file->f_inode->i_sb->s_magic == PROC_SUPER_MAGIC && judge__decide(&j, NULL, false) == PICKET_VERDICT_DENY)
+			ret = -FILE_EACCES;
+		goto out;
+	}
+	verdict = open__judge(&j, s, walked, &opened);
+	if (access__conclude(&j, s, verdict, task, record, PICKET_OPERATION_OPEN)) {
+		ret = -FILE_EACCES;
+	} else if (s) {
+		if (opened.flags & OPEN_TRUNCATES) {
+			record->truncates = open__truncation(*(volatile __u64 *)&s->names[0].mount,
+							     *(volatile __u64 *)&s->names[0].dentry, judge__stamp(&j));
+		}
+		if (!(opened.mode & MODE_WRITE))
+			goto out;
+		written__begin(s, record, judge__stamp(&j));
+		if (!j.audited) /* what is passed only because nothing is to be refused is asked again */
+			written__pass(&s->open_file, record, judge__stamp(&j), names,
+				      PICKET_ACCESS_CHANGE | task__access(task, opened.owner));
+		written__store(s, file);
+	}
+out:
 	if (s)
 		scratch__release(s);
 	return ret;

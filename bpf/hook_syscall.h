@@ -29,8 +29,8 @@ static __always_inline void syscall__opened(struct task_struct *task, struct pic
 	struct file **table = BPF_CORE_READ(task, files, fdt, fd), *file = NULL;
 	struct open_file opened;
 	struct judgement j = {};
+	__u32 index, verdict;
 	struct scratch *s;
-	__u32 index;
 	__u64 mnt;
 	int walked;
 
@@ -44,12 +44,13 @@ static __always_inline void syscall__opened(struct task_struct *task, struct pic
 	if (!open__begin(&j, task, record, &opened))
 		return;
 	opened.flags |= syscall__truncates(task, regs, number);
-	opened.owner = BPF_CORE_READ(file, f_inode, i_uid.val);
+	mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
+	opened.owner = owner__shown(mnt, BPF_CORE_READ(file, f_inode, i_uid.val));
 	s = scratch__claim(&index);
 	judge__sources(&j, s, task, record);
-	mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
-	walked = s ? path__walk(s, mnt, (__u64)BPF_CORE_READ(file, f_path.dentry)) : path__unwalked(mnt);
-	if (open__judge(&j, s, walked, task, record, &opened, PICKET_EVENT_KILLED))
+	walked = path__walk_file(s, file);
+	verdict = open__judge(&j, s, walked, &opened);
+	if (access__conclude(&j, s, verdict, task, record, PICKET_OPERATION_OPEN))
 		bpf_send_signal(SIGNAL_KILL);
 	if (s)
 		scratch__release(s);

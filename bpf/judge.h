@@ -69,6 +69,7 @@ static __always_inline void judge__nothing_found(struct judge_search *c)
 	c->rank = ~0U;
 	c->kind = JUDGE_ANY;
 	c->baseline = 0;
+	c->parts = 0;
 }
 
 /* One rule entry of a path that has `distance` more names. */
@@ -118,6 +119,8 @@ __noinline int judge__look_up(struct scratch *s)
 		c->baseline |= rule->flags & PICKET_RULE_BASELINE_WRITE ? 3 : 1;
 	if (distance > 0 || c->names == 0)
 		c->automaton = rule->automaton;
+	if (distance == 0)
+		c->parts |= rule->flags & PICKET_RULE_PARTS;
 	judge__offer_rule(c, rule, s->sources.count, distance, access);
 	if (!(rule->flags & PICKET_RULE_SOURCES))
 		return 0;
@@ -126,8 +129,11 @@ __noinline int judge__look_up(struct scratch *s)
 			break;
 		key.source = s->sources.ids[i];
 		rule = bpf_map_lookup_elem(rules, &key);
-		if (rule)
-			judge__offer_rule(c, rule, i, distance, access);
+		if (!rule)
+			continue;
+		if (distance == 0)
+			c->parts |= rule->flags & PICKET_RULE_PARTS;
+		judge__offer_rule(c, rule, i, distance, access);
 	}
 	return 0;
 }
@@ -153,6 +159,7 @@ __noinline int judge__look_up_object(struct scratch *s, __u64 hash, __u32 kind)
 	if (!rule)
 		return 0;
 	access = judge__access(c);
+	c->parts |= rule->flags & PICKET_RULE_PARTS;
 	judge__offer(c, s->sources.count, kind, rule->exact[access]);
 	if (!(rule->flags & PICKET_RULE_SOURCES))
 		return 0;
@@ -161,8 +168,10 @@ __noinline int judge__look_up_object(struct scratch *s, __u64 hash, __u32 kind)
 			break;
 		key.source = s->sources.ids[i];
 		rule = bpf_map_lookup_elem(rules, &key);
-		if (rule)
-			judge__offer(c, i, kind, rule->exact[access]);
+		if (!rule)
+			continue;
+		c->parts |= rule->flags & PICKET_RULE_PARTS;
+		judge__offer(c, i, kind, rule->exact[access]);
 	}
 	return 0;
 }
@@ -360,10 +369,10 @@ static __always_inline __u32 judge__file(struct judgement *j, struct scratch *s,
 }
 
 /*
- * Which rule set is in force for the task; false: nothing to judge. One 8-byte load: set and generation belong together.
+ * Which rule set is in force for the task; false: nothing is judged. One 8-byte load: set and generation belong together.
  * `category` with its detail.
  */
-static __always_inline bool judge__begin(struct judgement *j, const struct picket_task *task, __u32 category)
+static __always_inline bool judge__in_force(struct judgement *j, const struct picket_task *task, __u32 category)
 {
 	struct picket_workload *workload = bpf_map_lookup_elem(&picket_workloads, &task->slot);
 	const struct picket_set *head;
@@ -378,9 +387,24 @@ static __always_inline bool judge__begin(struct judgement *j, const struct picke
 	if (!j->set)
 		return false;
 	j->head = head = bpf_map_lookup_elem(&picket_sets, &j->set);
-	if (!head || head->flags & PICKET_SET_DISABLED)
-		return false;
-	return head->rules & (1U << (category & 0xff));
+	return head && !(head->flags & PICKET_SET_DISABLED);
+}
+
+static __always_inline bool judge__has_rules(const struct judgement *j)
+{
+	return j->head->rules & (1U << (j->category & 0xff));
+}
+
+/* The same; false as well when there are no rules of the category. */
+static __always_inline bool judge__begin(struct judgement *j, const struct picket_task *task, __u32 category)
+{
+	return judge__in_force(j, task, category) && judge__has_rules(j);
+}
+
+/* The rule set and its generation as one number. */
+static __always_inline __u64 judge__stamp(const struct judgement *j)
+{
+	return (__u64)j->generation << 32 | j->set;
 }
 
 /* Finds the sources of the acting task for the rules of the category; needs the walk's memory, so before the object's walk. */
@@ -391,7 +415,7 @@ static __always_inline void judge__sources(const struct judgement *j, struct scr
 		return;
 	s->sources.count = 0;
 	if (j->head->flags & (PICKET_SET_SOURCES << (j->category & 0xff)))
-		source__of_current(s, j->head->depths[PICKET_DEPTHS_SOURCE], (__u64)j->generation << 32 | j->set, task, record);
+		source__of_current(s, j->head->depths[PICKET_DEPTHS_SOURCE], judge__stamp(j), task, record);
 }
 
 #endif

@@ -22,6 +22,7 @@ enum {
 	PREFIX_STEPS = 6,
 	TEXT_BEYOND = PICKET_MAX_NAME + 1, /* bytes behind a path's text that a name may be written to, or a chunk read from */
 	ARENA_BEYOND = 4096,               /* bytes behind a masked place in the arena that may be read */
+	OPEN_FILES = 16384,
 };
 
 /* A name on the way from a file to the root. */
@@ -37,6 +38,8 @@ struct prefix {
 	__u64 mount;
 	__u32 sequence; /* of all mounts */
 	__u32 count;
+	__u32 namespace;
+	__u32 pad;
 	struct step steps[PREFIX_STEPS];
 };
 
@@ -69,6 +72,55 @@ struct judge_search {
 	__u32 rank; /* place of its source */
 	__u32 kind; /* enum judge_kind */
 	__u32 baseline; /* may be read (1), may be written (2) */
+	__u32 parts;    /* not 0: there are rules with lists of arguments for this very object */
+	__u32 pad;
+};
+
+/* The arguments of a new program (arguments.h). */
+struct arguments {
+	__u64 mm;    /* address of its memory, or one of two words of arguments.h */
+	__u64 first; /* address of the first string */
+	__u32 count; /* strings */
+	__u32 skip;  /* so many of them are no arguments that the caller gave */
+	/* The string under way. */
+	__u64 at;    /* address of the next byte */
+	__u64 page;  /* the kernel's address of the page with this number */
+	__u64 page_number;
+	__u64 sum;
+	__u64 power;
+	__u64 hash;
+	__u32 length;
+	__u32 carry; /* bytes of the last piece that are not hashed yet */
+	/* The rules that are asked. */
+	__u64 program;
+	__u32 key_category;
+	__u32 source;
+	__u32 rank;
+	__u32 kind;
+	__u32 list;
+	__u32 unlisted;
+};
+
+/* A name that an operation changes: addresses of its mount and its dentry. */
+struct changed_name {
+	__u64 mount;
+	__u64 dentry;
+};
+
+/*
+ * What is remembered of a file that is open for writing. `judged_…`: its open was judged for this program under this rule set and
+ * generation, so its writes are not reported again. The rest: who may write without being asked again, as long as no name
+ * and no mount of the machine changes. A program that is not known is 0 and never remembered.
+ */
+struct open_file_state {
+	__u64 judged_exe;
+	__u64 judged_stamp;
+	__u64 exe;
+	__u64 stamp;
+	__u64 workload;
+	__u64 names;  /* sequence numbers of renames and of mounts */
+	__u32 access; /* enum picket_access */
+	__u32 pad;
 };
 
 /* The best rule for a system call so far, over all the objects among its arguments (call.h). */
@@ -113,7 +165,7 @@ struct scratch {
 	struct glob_run glob;
 	__u64 active[PICKET_MAX_WORDS];           /* states of an automaton in bits */
 	__u32 mounts;                             /* sequence number of all mounts at the last walk */
-	__u32 pad;
+	__u32 namespace;                          /* inum of the mount namespace that the path last walked leads up to */
 	struct step steps[PICKET_MAX_COMPONENTS];
 	struct prefix prefixes[PREFIXES];
 	__u64 mount_copy[MOUNT_COPY / 8];
@@ -125,6 +177,11 @@ struct scratch {
 	__u64 arguments[6];                       /* of the system call */
 	struct picket_sources sources;            /* who acts */
 	char text[PICKET_MAX_PATH + 1 + TEXT_BEYOND]; /* what automata read: the names of the path last walked, or the last of them */
+	struct changed_name names[2];             /* hook_name.h */
+	__u32 walked;                             /* of the file that is opened or started: enum walk_result */
+	__u32 pad;
+	struct open_file_state open_file;         /* written.h */
+	struct arguments given;                    /* to a program that starts: arguments.h */
 	struct picket_event event;
 	char strings[SCRATCH_STRINGS];            /* follows event without a gap: both leave in one record */
 };
@@ -222,6 +279,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct arena);
 } picket_arena SEC(".maps");
+
+/*
+ * Files that are open for writing, by address; an entry goes with its file (lsm/file_free_security). The least recently used
+ * one makes room: its next write is judged as if it were the first.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, OPEN_FILES);
+	__type(key, __u64);
+	__type(value, struct open_file_state);
+} picket_open_files SEC(".maps");
 
 /* Denials and process life. Sizes are the agent's to change. */
 struct {

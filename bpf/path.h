@@ -76,6 +76,14 @@ static __always_inline int path__unwalked(__u64 vfsmount)
 	return (__u64)BPF_CORE_READ(mount__of(vfsmount), mnt_ns) == MOUNT_INTERNAL ? WALK_INTERNAL : WALK_UNRESOLVED;
 }
 
+/* The path of an open file; `s` NULL: what can be said without memory for a walk. */
+static __always_inline int path__walk_file(struct scratch *s, const struct file *file)
+{
+	__u64 mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
+
+	return s ? path__walk(s, mnt, (__u64)BPF_CORE_READ(file, f_path.dentry)) : path__unwalked(mnt);
+}
+
 struct hash_context {
 	struct scratch *s;
 	__u64 hash;

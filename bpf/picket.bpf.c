@@ -12,6 +12,8 @@
 #include "hook_task.h"
 #include "hook_exec.h"
 #include "hook_open.h"
+#include "hook_name.h"
+#include "hook_write.h"
 #include "hook_syscall.h"
 
 /* The kernel lends its GPL-only functions to programs under the GPL; the source is dual-licensed (NOTICE). */

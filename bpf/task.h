@@ -39,7 +39,7 @@ static __always_inline __u64 task__start(struct task_struct *task)
 	return task->group_leader->start_boottime;
 }
 
-/* `owner`: i_uid as the file system has it; idmapped mounts are not translated. */
+/* `owner`: as owner.h tells it. */
 static __always_inline __u32 task__access(struct task_struct *task, __u32 owner)
 {
 	__u32 access = 0;

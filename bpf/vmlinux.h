@@ -25,6 +25,7 @@ typedef __u32 __be32;
 typedef __u32 __wsum;
 typedef int pid_t;
 typedef unsigned int fmode_t;
+typedef unsigned short umode_t;
 typedef _Bool bool;
 enum { false = 0, true = 1 };
 
@@ -33,6 +34,7 @@ enum bpf_map_type_used { /* include/uapi/linux/bpf.h */
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -56,9 +58,34 @@ struct qstr {
 	const unsigned char *name;
 };
 
-struct user_namespace;
+struct uid_gid_extent {
+	u32 first;
+	u32 lower_first;
+	u32 count;
+};
+struct uid_gid_map {
+	u32 nr_extents;
+	struct uid_gid_extent extent[5];
+	struct uid_gid_extent *forward;
+};
+
+struct user_namespace {
+	struct uid_gid_map uid_map;
+	int level;
+};
+
+struct super_block {
+	unsigned long s_flags;
+	unsigned long s_magic;
+	struct user_namespace *s_user_ns;
+};
+
 struct inode {
+	unsigned short i_mode;
 	kuid_t i_uid;
+	struct super_block *i_sb;
+	u32 i_rdev;
+	unsigned int i_nlink;
 };
 
 struct seqcount {
@@ -70,8 +97,13 @@ typedef struct seqcount_spinlock {
 	seqcount_t seqcount;
 } seqcount_spinlock_t;
 
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
 struct dentry {
 	seqcount_spinlock_t d_seq;
+	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
@@ -88,8 +120,18 @@ struct dentry___shortname {
 	union shortname_store d_shortname;
 };
 
+struct mnt_idmap {
+	struct uid_gid_map uid_map;
+};
+struct mnt_idmap___owner { /* 6.2 to 6.7 */
+	struct user_namespace *owner;
+};
+
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
+	struct mnt_idmap *mnt_idmap;
+	struct user_namespace *mnt_userns; /* up to 6.1 */
 };
 
 struct ns_common {
@@ -137,9 +179,23 @@ struct upid {
 	int nr;
 };
 
+struct hlist_node;
+struct hlist_head {
+	struct hlist_node *first;
+};
+struct hlist_node {
+	struct hlist_node *next;
+};
+
 struct pid {
 	unsigned int level;
+	struct hlist_head tasks[1];
 	struct upid numbers[1];
+};
+
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
 };
 
 struct cred {
@@ -185,7 +241,10 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+typedef struct { unsigned long pgd; } pgd_t;
+
 struct mm_struct {
+	pgd_t *pgd;
 	struct file *exe_file;
 	unsigned long arg_start;
 	unsigned long arg_end;
@@ -205,6 +264,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
+	struct hlist_node pid_links[1];
 	struct mm_struct *mm;
 	const struct cred *cred;
 	struct fs_struct *fs;
@@ -217,6 +277,9 @@ struct task_struct {
 
 struct linux_binprm {
 	struct file *file;
+	struct mm_struct *mm;
+	unsigned long p;
+	int argc;
 	const char *filename;
 	const char *interp;
 };

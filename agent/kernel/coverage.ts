@@ -14,7 +14,7 @@ export interface CoveredOperation {
   coverage: Record<Backend, Coverage>;
 }
 
-const unseen = { lsm: 'unseen', tracepoint: 'unseen' } as const;
+const lsmAlone = { lsm: 'prevented', tracepoint: 'unseen' } as const;
 
 /**
  * What each backend does about each operation when a Block (for system calls: Audit) rule names its object. The one place that says
@@ -37,14 +37,15 @@ export const coveredOperations: readonly CoveredOperation[] = [
     category: 'file',
     coverage: { lsm: 'prevented', tracepoint: 'killed after the fact' },
   },
-  { operation: 'write through a descriptor', category: 'file', coverage: unseen },
-  { operation: 'create a file, device or fifo', category: 'file', coverage: unseen },
-  { operation: 'bind a local socket', category: 'file', coverage: unseen },
-  { operation: 'mkdir', category: 'file', coverage: unseen },
-  { operation: 'symlink', category: 'file', coverage: unseen },
-  { operation: 'unlink, rmdir', category: 'file', coverage: unseen },
-  { operation: 'link', category: 'file', coverage: unseen },
-  { operation: 'rename', category: 'file', coverage: unseen },
-  { operation: 'chmod, chown, truncate', category: 'file', coverage: unseen },
+  { operation: 'write through a descriptor', category: 'file', coverage: lsmAlone },
+  { operation: 'create a file, device or fifo', category: 'file', coverage: lsmAlone },
+  { operation: 'bind a local socket', category: 'file', coverage: lsmAlone },
+  { operation: 'mkdir', category: 'file', coverage: lsmAlone },
+  { operation: 'symlink', category: 'file', coverage: lsmAlone },
+  { operation: 'unlink, rmdir', category: 'file', coverage: lsmAlone },
+  { operation: 'link', category: 'file', coverage: lsmAlone },
+  { operation: 'rename', category: 'file', coverage: lsmAlone },
+  { operation: 'chmod, chown, truncate', category: 'file', coverage: lsmAlone },
+  { operation: 'map anonymous memory as executable (preset)', category: 'file', coverage: lsmAlone },
   { operation: 'system calls', category: 'syscall', coverage: { lsm: 'reported', tracepoint: 'reported' } },
 ];

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
 import { Arena } from '../policy/glob/arena.ts';
 import type { HashKey } from '../policy/hash.ts';
@@ -7,6 +7,7 @@ import { compatNumbers } from '../policy/syscall-entry.ts';
 import { type FoundPins, findPins, isConstants, ownerOf } from './adopt.ts';
 import { CallWatch } from './calls.ts';
 import type { Backend } from './feature.ts';
+import { KernelHooks } from './hook.ts';
 import type { Link } from './link.ts';
 import { type BpfMap, possibleCpus } from './map.ts';
 import { MappedArray } from './memory.ts';
@@ -35,14 +36,42 @@ const membership = [
   'picket_own_root',
   'picket_exec',
 ];
+/** Files and the presets about them, hook by hook (bpf/hook_open.h, hook_name.h, hook_write.h, preset.h). */
+const fileHooks = [
+  'picket_file_open',
+  'picket_file_permission',
+  'picket_file_free',
+  'picket_path_mknod',
+  'picket_path_mkdir',
+  'picket_path_symlink',
+  'picket_judge_unlink',
+  'picket_judge_rmdir',
+  'picket_path_link',
+  'picket_path_rename',
+  'picket_path_chmod',
+  'picket_path_chown',
+  'picket_path_truncate',
+  'picket_mmap_file',
+];
 const programs: Record<Backend, readonly string[]> = {
-  lsm: [...membership, 'picket_task_alloc', 'picket_bprm_check', 'picket_file_open'],
+  lsm: [...membership, ...fileHooks, 'picket_task_alloc', 'picket_bprm_check'],
   tracepoint: [...membership, 'picket_sys_exit'],
 };
+/** Loaded where the kernel has the hook: truncations of open files have one from 6.2 on. */
+const whereOffered = ['picket_file_truncate'];
 /** Run by the agent when it needs them; never attached to a hook. */
 const iterators = ['picket_sweep', 'picket_own_root'];
 
 const scratchPerCpu = 4;
+
+/** The mount namespace of the node: that of its first process; this process's own where that one is out of reach. */
+function nodeMounts(): number {
+  try {
+    return statSync('/proc/1/ns/mnt').ino;
+  } catch {
+    return statSync('/proc/self/ns/mnt').ino;
+  }
+}
 
 /** The built object, beside its sources. */
 export const objectFile = new URL('../../bpf/picket.bpf.o', import.meta.url);
@@ -103,6 +132,7 @@ export class Engine implements Disposable {
     this.control = undo.use(new MappedArray(object.map('picket_control')));
     this.denyRing = undo.use(new RingReader(object.map('picket_ring_deny')));
     this.auditRing = undo.use(new RingReader(object.map('picket_ring_audit')));
+    new DataView(this.control.bytes.buffer).setUint32(abi.control.fields.host_namespace.offset, nodeMounts(), true);
     this.#object = object;
     this.#pins = options.pins && (found?.set ?? options.pins.of(abi.ABI));
     this.#programs = this.#pins?.programs(digest);
@@ -248,7 +278,11 @@ export class Engine implements Disposable {
 /** Which programs this backend and this kernel take; sizes that depend on the machine. */
 function chooseParts(object: BpfObject, { backend, denyRingBytes, auditRingBytes }: EngineOptions): void {
   const wanted = new Set(programs[backend]);
-  for (const { name } of object.programs) object.setAutoload(name, wanted.has(name));
+  using hooks = new KernelHooks();
+  for (const { name, section } of object.programs) {
+    const here = backend === 'lsm' && whereOffered.includes(name) && hooks.has(section);
+    object.setAutoload(name, wanted.has(name) || here);
+  }
   for (const iterator of iterators) object.setAutoattach(iterator, false);
   object.setMaxEntries('picket_scratch', scratchPerCpu * possibleCpus());
   object.setMaxEntries('picket_ring_deny', denyRingBytes);

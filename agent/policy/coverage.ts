@@ -1,4 +1,5 @@
 import { limits } from '../abi.gen.ts';
+import type { Backend } from '../kernel/feature.ts';
 import { type Diagnostic, diagnose } from './diagnostic.ts';
 import { depthOf } from './path.ts';
 import type { Report } from './report.ts';
@@ -26,21 +27,34 @@ export function refuseUncovered(policy: Policy, report: Report): void {
       position: rule?.position,
     });
 
-  for (const preset of policy.presets) refuse(preset.where, `the preset ${preset.name}`, preset);
   for (const rule of policy.rules) {
     const { where } = rule;
     const uncovered = uncoveredCategories[rule.category];
     if (uncovered !== undefined) refuse(where, uncovered, rule);
-    if (rule.qualifiers.allowedArgs) refuse(`${where}.allowedArgs`, 'allowedArgs', rule);
     if (rulePaths(rule).some((path) => depthOf(path) > maxDepth))
       refuse(where, `paths of more than ${maxDepth} components`, rule);
   }
 }
 
-/** What the rules of a policy that is loaded do not reach yet: a reader would take "Block" for all that opens are not. */
-export function gapsOf({ kind, namespace, name, rules }: Policy): Diagnostic[] {
-  if (!rules.some((rule) => rule.category === 'file')) return [];
-  const message =
-    'this version judges opens; writing through an open descriptor, creating, removing, linking, renaming and changing attributes are not judged';
-  return [diagnose({ policy: name, kind, ...(namespace !== '' && { namespace }) }, 'NotCovered', 'spec.file', message)];
+/** What the rules of a policy that is loaded do not reach with a backend: a reader would take "Block" for all that opens are not. */
+export function gapsOf({ kind, namespace, name, rules, presets }: Policy, backend: Backend): Diagnostic[] {
+  if (backend === 'lsm') return [];
+  const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
+  const gaps: Diagnostic[] = [];
+  if (rules.some((rule) => rule.category === 'file'))
+    gaps.push(
+      diagnose(
+        subject,
+        'NotCovered',
+        'spec.file',
+        'the tracepoint backend judges opens; writing through an open descriptor, creating, removing, linking, renaming and changing attributes are not judged',
+      ),
+    );
+  for (const { name, where } of presets)
+    if (onFiles.has(name))
+      gaps.push(diagnose(subject, 'NotCovered', where, `the tracepoint backend does not carry out ${name}`));
+  return gaps;
 }
+
+/** Presets that LSM hooks about files carry out. */
+const onFiles: ReadonlySet<string> = new Set(['anonymousMapExec', 'protectEnv', 'protectProc']);

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../kernel/engine.ts';
 import { KernelError } from '../kernel/error.ts';
+import type { Backend } from '../kernel/feature.ts';
 import type { PolicyOrigin, SavedPolicy, SavedRuleSet, SavedSettings, SavedState } from '../state/saved.ts';
 import { forgetful, type StateKeeper, type StateWriter } from '../state/state.ts';
 import { hostRecord } from '../workload/host.ts';
@@ -63,6 +64,7 @@ export class Enforcement {
   #settings: Settings;
   readonly #hostName: string;
   #generation = 0;
+  readonly #backend: Backend;
   readonly #planner: Planner;
   readonly #calls: Engine['calls'];
   /** What is in force, by id of the workload. */
@@ -84,6 +86,7 @@ export class Enforcement {
     this.#configured = settings;
     this.#table = table;
     this.#registry = registry;
+    this.#backend = engine.backend;
     this.ownRoot = engine.ownRoot();
     this.#planner = new Planner(engine.hashKey, this.ownRoot);
     this.#calls = engine.calls;
@@ -465,7 +468,13 @@ export class Enforcement {
       status,
       observedGeneration: generation,
       workloads,
-      diagnostics: [...diagnostics, ...gapsOf(policy), ...missingCalls(policy, this.#calls), ...targets, ...idle],
+      diagnostics: [
+        ...diagnostics,
+        ...gapsOf(policy, this.#backend),
+        ...missingCalls(policy, this.#calls),
+        ...targets,
+        ...idle,
+      ],
     };
   }
 }

@@ -9,11 +9,6 @@ const good = { matchPaths: [{ path: '/a' }] };
 describe('a policy that uses what is not enforced yet is refused as a whole', () => {
   it.each<[string, Record<string, unknown>, string]>([
     [
-      'allowedArgs',
-      ksp({ process: { matchPaths: [{ path: '/a', allowedArgs: [] }] } }),
-      'spec.process.matchPaths[0].allowedArgs',
-    ],
-    [
       'network',
       ksp({ file: good, network: { matchProtocols: [{ protocol: 'tcp' }] } }),
       'spec.network.matchProtocols[0]',
@@ -24,7 +19,6 @@ describe('a policy that uses what is not enforced yet is refused as a whole', ()
       ksp({ capabilities: { matchCapabilities: [{ capability: 'kill' }] } }),
       'spec.capabilities.matchCapabilities[0]',
     ],
-    ['a preset', ksp({ file: good, presets: [{ name: 'exec' }] }), 'spec.presets[0]'],
   ])('%s', (_, object, field) => {
     const reading = parsePolicyObject(object);
     expect(reading.policy).toBeUndefined();
@@ -53,10 +47,20 @@ describe('gapsOf()', () => {
       spec: { action: 'Block', ...spec },
     }).policy as Policy;
 
-  it('says of file rules that more than opens is not judged yet, and nothing of others', () => {
-    const [gap, ...more] = gapsOf(policyWith({ file: { matchPaths: [{ path: '/f' }] } }));
+  it('says what the tracepoint backend does not judge of file rules, and nothing of others', () => {
+    const [gap, ...more] = gapsOf(policyWith({ file: { matchPaths: [{ path: '/f' }] } }), 'tracepoint');
     expect(gap).toMatchObject({ policy: 'p', code: 'NotCovered', level: 'warning', field: 'spec.file' });
     expect(more).toEqual([]);
-    expect(gapsOf(policyWith({ process: { matchPaths: [{ path: '/f' }] } }))).toEqual([]);
+    expect(gapsOf(policyWith({ process: { matchPaths: [{ path: '/f' }] } }), 'tracepoint')).toEqual([]);
+  });
+
+  it('names the presets that it does not carry out', () => {
+    const presets = [{ name: 'filelessExec' }, { name: 'protectProc' }];
+    expect(gapsOf(policyWith({ presets }), 'tracepoint').map((gap) => gap.field)).toEqual(['spec.presets[1]']);
+  });
+
+  it('finds none in the LSM backend', () => {
+    const presets = [{ name: 'anonymousMapExec' }];
+    expect(gapsOf(policyWith({ presets, file: { matchPaths: [{ path: '/f' }] } }), 'lsm')).toEqual([]);
   });
 });
