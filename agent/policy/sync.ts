@@ -71,8 +71,9 @@ export class RuleSetTable {
     const sets = new Map<number, Installed>();
     for (let index = 1; index < limits.MAX_SETS; index++) {
       const since = this.#generationOf(index);
+      if (since === undefined) continue;
       const known = saved.find((set) => set.index === index && set.since === since);
-      if (since !== undefined && (known !== undefined || used.has(index))) {
+      if (known !== undefined || used.has(index)) {
         const digest = known?.digest ?? `unknown ${index}`;
         // Of a set that nothing is known of every automaton may be.
         const places = known?.automata ?? this.#engine.arena.places;
@@ -82,7 +83,7 @@ export class RuleSetTable {
         this.#sets.set(digest, set);
         this.#remember(set);
         this.#next = index + 1;
-      } else if (since !== undefined) this.#engine.map('picket_rules').delete(u32(index)); // loaded, never put in force
+      } else this.#removeFromKernel(index); // loaded, never put in force
     }
     for (let index = 1; index < this.#next; index++) if (!sets.has(index)) this.#free.push(index);
     const until = performance.now() + keepNamesMs;
@@ -126,8 +127,8 @@ export class RuleSetTable {
         flags,
       });
       rules.updateBatch(keys, values, encoded.count);
-      this.#engine.map('picket_sets').update(u32(index), setGeneration(encoded, generation));
       this.#engine.map('picket_rules').updateInner(u32(index), rules);
+      this.#engine.map('picket_sets').update(u32(index), setGeneration(encoded, generation));
     } catch (error) {
       for (const place of places) this.#engine.arena.release(place);
       if (places.length > 0) this.#engine.arena.collect();
@@ -197,7 +198,7 @@ export class RuleSetTable {
       });
       rules.updateInner(u32(0), barrier);
       for (const set of unused) {
-        rules.delete(u32(set.index));
+        this.#removeFromKernel(set.index);
         this.#sets.delete(set.digest);
         this.#free.push(set.index);
         for (const place of set.places) this.#engine.arena.release(place);
@@ -228,9 +229,15 @@ export class RuleSetTable {
 
   /** Generation under which the set at `index` was loaded; undefined: none is there. */
   #generationOf(index: number): number | undefined {
-    if (this.#engine.map('picket_rules').lookup(u32(index)) === undefined) return undefined;
+    // The head tells, not the map of maps: a look-up there waits for all programs in kernels before 6.8.
     const head = this.#engine.map('picket_sets').lookup(u32(index));
-    return head && new DataView(head.buffer).getUint32(setLayout.fields.generation.offset, true);
+    return (head && new DataView(head.buffer).getUint32(setLayout.fields.generation.offset, true)) || undefined;
+  }
+
+  /** The head goes first, as it comes last: where there is a head there are rules, whenever this process is stopped. */
+  #removeFromKernel(index: number): void {
+    this.#engine.map('picket_sets').update(u32(index), new Uint8Array(setLayout.size));
+    this.#engine.map('picket_rules').delete(u32(index));
   }
 
   #toSaved({ index, since, digest, names, places }: Installed): SavedRuleSet | undefined {

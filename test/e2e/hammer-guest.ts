@@ -12,7 +12,7 @@ mkdirSync(folder);
 const report = await hammer({
   ...(JSON.parse(text) as Pick<HammerOptions, 'scale' | 'others'>),
   ...{ folder, pins: '/sys/fs/bpf/picket', backend: 'lsm' },
-  say: (line) => process.stderr.write(`${line}\n`),
+  say: (line) => process.stderr.write(`${Math.round(performance.now() / 1000)} s: ${line}\n`),
 });
 process.stdout.write(`${JSON.stringify(report)}\n`);
 process.exit(0);

@@ -82,6 +82,7 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
       collector: { endpoint: 'http://127.0.0.1:9', tokenFile: path('token') },
     }),
   );
+  writeFileSync(path('counts'), Buffer.alloc(4096));
   const socket = path('run/agent.sock');
   const main = join(CHECKOUT, 'agent/picket.ts');
   let agent = stack.use(new AgentProcess(main, path('agent.yaml')));
@@ -94,11 +95,12 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
     await agent.ready;
     return ask<Status>(socket, 'GET', '/v1/status');
   };
+  const watch = setInterval(() => say(`at ${counts()}, version ${version}`), 10_000);
+  stack.defer(() => clearInterval(watch));
   await update();
   const names = { namespace: 'demo', pod: 'hammer', container: 'hammer', labels: {} };
   await ask(socket, 'PUT', '/v1/workloads', { ...names, containerId: 'hammer', cgroup, hostMounts: true });
 
-  writeFileSync(path('counts'), Buffer.alloc(4096));
   const counts = (): [tries: number, worked: number, refused: number, error: number] => {
     const bytes = readFileSync(path('counts'));
     const word = (index: number): number => Number(bytes.readBigUInt64LE(index * 8));
@@ -121,6 +123,7 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
     }
   };
   await progress(10);
+  say(`begun: ${counts()}`);
 
   const { restarts, kills, updates } = scale;
   const upgrades: string[][] = [];
@@ -133,8 +136,8 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
     await agent.stop('SIGTERM');
     await progress(5);
     await start(main);
+    say(`restart ${i + 1}: ${counts()}`);
   }
-  say(`${restarts} restarts: ${counts()}`);
   let startMs = 2000;
   for (let i = 0; i < kills; i++) {
     await someUpdates();
