@@ -78,6 +78,8 @@ export class Agent implements AsyncDisposable {
   readonly #epoch: string;
   readonly #unload = Promise.withResolvers<void>();
   #removed: Removed[] | undefined;
+  #isReleasing = false;
+  #ended = false;
   #connections = 0;
   #spoolFailed = 0;
   #policyFiles: PolicyResult[] = [];
@@ -126,7 +128,14 @@ export class Agent implements AsyncDisposable {
     this.#epoch = nextEpoch(config.stateDir, boot.id);
     const { denyBytes, auditBytes } = config.rings;
     this.#engine = undo.use(
-      new Engine({ backend, hashKey: randomHashKey(), denyRingBytes: denyBytes, auditRingBytes: auditBytes, pins }),
+      new Engine({
+        backend,
+        hashKey: randomHashKey(),
+        denyRingBytes: denyBytes,
+        auditRingBytes: auditBytes,
+        holdsBack: true,
+        pins,
+      }),
     );
     for (const note of this.#engine.notes) log.warn(note);
     const engine = this.#engine;
@@ -369,6 +378,8 @@ export class Agent implements AsyncDisposable {
       clearInterval(tidy);
       clearInterval(links);
       await this.#emptyRings(performance.now() + 1000);
+      this.#ended = true;
+      this.#engine.release(this.#engine.readPositions);
       const deadline = performance.now() + 2000;
       while (this.#spool.stats().entries > 0 && this.#client.connections > 0 && performance.now() < deadline) {
         this.#sender.notify();
@@ -399,6 +410,7 @@ export class Agent implements AsyncDisposable {
       }
       // A slow disk: what the rings cannot hold meanwhile is counted there, what we would hold is not bounded.
       if (this.#exporter.pending < maxPending) this.#pipeline.drain();
+      this.#releaseWhenWritten();
     } catch (err) {
       this.#log.error({ err }, 'reading the rings failed');
     }
@@ -411,6 +423,21 @@ export class Agent implements AsyncDisposable {
     } catch (err) {
       this.#log.error({ err }, 'links in rules could not be resolved again; they hold as they were');
     }
+  }
+
+  /** What is on the disk need not be in the rings any more; an agent that is killed before loses nothing. */
+  #releaseWhenWritten(): void {
+    if (this.#isReleasing) return;
+    const read = this.#engine.readPositions;
+    if (this.#exporter.pending === 0) {
+      this.#engine.release(read);
+      return;
+    }
+    this.#isReleasing = true;
+    void this.#exporter.settled().then(() => {
+      this.#isReleasing = false;
+      if (!this.#ended) this.#engine.release(read);
+    });
   }
 
   #tidy(): void {

@@ -1,10 +1,9 @@
 import type { Logger } from 'pino';
-import { monotonicFactory } from 'ulid';
 import type { Alert } from '../../otel/alert.ts';
 import { processSpanId } from '../../otel/ids.ts';
 import * as abi from '../abi.gen.ts';
 import type { Emission } from '../export/exporter.ts';
-import type { Engine } from '../kernel/engine.ts';
+import type { Engine, RingPositions } from '../kernel/engine.ts';
 import type { RingMemory } from '../kernel/ring.ts';
 import type { ReadEntry } from '../policy/links.ts';
 import { judgeSyscall } from '../policy/lookup.ts';
@@ -12,6 +11,7 @@ import type { RuleInfo, RuleNames } from '../policy/ruleset.ts';
 import type { Workload } from '../workload/registry.ts';
 import { uidInside } from '../workload/users.ts';
 import { type Sensor, toAlert, toUnresolved, type Verdict } from './alert.ts';
+import { AlertIds } from './alert-id.ts';
 import type { ProcessTable } from './processes.ts';
 import { decode, type EventRecord } from './record.ts';
 import { joinPath, resolveLate } from './syscall.ts';
@@ -45,12 +45,6 @@ export interface PipelineStats {
   unnamed: number;
 }
 
-/** A place in both rings: everything that was written before it. */
-export interface RingMark {
-  deny: number;
-  audit: number;
-}
-
 const maxPerTurn = 4096;
 const recentPaths = 1024;
 
@@ -60,17 +54,20 @@ const recentPaths = 1024;
  */
 export class Pipeline {
   readonly stats: PipelineStats = { records: 0, alerts: 0, broken: 0, unnamed: 0 };
-  readonly #engine: Pick<Engine, 'denyRing' | 'auditRing'>;
+  readonly #engine: Pick<Engine, 'id' | 'denyRing' | 'auditRing'>;
   readonly #context: PipelineContext;
   readonly #traces: Traces;
   readonly #users = new UserNames();
-  readonly #nextId = monotonicFactory();
+  readonly #ids: AlertIds;
+  /** Of the event at hand. */
+  #ring: 'deny' | 'audit' = 'deny';
   readonly #paths = new Map<bigint, string>();
   #seq = 0;
 
-  constructor(engine: Pick<Engine, 'denyRing' | 'auditRing'>, context: PipelineContext) {
+  constructor(engine: Pick<Engine, 'id' | 'denyRing' | 'auditRing'>, context: PipelineContext) {
     this.#engine = engine;
     this.#context = context;
+    this.#ids = new AlertIds(engine.id);
     this.#traces = new Traces(context.sensor, context.processes);
   }
 
@@ -81,22 +78,24 @@ export class Pipeline {
       const event = this.#decode(memory, offset, length);
       if (event !== undefined) audits.push(event);
     }, maxPerTurn);
+    this.#ring = 'deny';
     const first = this.#engine.denyRing.drain((memory, offset, length) => {
       const event = this.#decode(memory, offset, length);
       if (event !== undefined) this.#take(event);
     });
+    this.#ring = 'audit';
     for (const event of audits) this.#take(event);
     this.stats.records += read + first;
     return read + first;
   }
 
   /** How far the kernel side has written. */
-  mark(): RingMark {
+  mark(): RingPositions {
     return { deny: this.#engine.denyRing.producedPosition, audit: this.#engine.auditRing.producedPosition };
   }
 
   /** Whether everything before `mark` has been read. */
-  isPast({ deny, audit }: RingMark): boolean {
+  isPast({ deny, audit }: RingPositions): boolean {
     return this.#engine.denyRing.consumedPosition >= deny && this.#engine.auditRing.consumedPosition >= audit;
   }
 
@@ -193,7 +192,7 @@ export class Pipeline {
         parentExecutable: processes.find(event.ppid, event.parentStartNs)?.executable,
         sessionExecutable: processes.find(event.rootPid, event.rootStartNs)?.executable,
         userName: workload.record.host && this.#users.find(event.uid),
-        id: this.#nextId(Number(timeNs / 1_000_000n)),
+        id: this.#ids.of(Number(timeNs / 1_000_000n), this.#ring, event.seq),
         seq: this.#seq + 1,
         traceId: trace.id,
       },

@@ -38,6 +38,7 @@ export class Exporter {
   #waiting: Emission[] = [];
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
+  readonly #onWrite: (() => void)[] = [];
   #inFlight = 0;
   #lastPosition = 0;
 
@@ -65,6 +66,12 @@ export class Exporter {
     return this.#lastPosition;
   }
 
+  /** The same without haste: what waits to be written together still does. */
+  async settled(): Promise<void> {
+    if (this.#waiting.length > 0) await new Promise<void>((resolve) => this.#onWrite.push(resolve));
+    await this.#writing;
+  }
+
   #write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -73,6 +80,7 @@ export class Exporter {
     this.#waiting = [];
     this.#inFlight += emissions.length;
     this.#writing = Promise.all([this.#writing, this.#append(emissions)]).then(() => undefined);
+    for (const resolve of this.#onWrite.splice(0)) resolve();
   }
 
   /** Never rejects: what cannot be encoded or written is lost, and reported. */

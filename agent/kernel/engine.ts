@@ -22,6 +22,8 @@ export interface EngineOptions {
   hashKey: HashKey;
   denyRingBytes: number;
   auditRingBytes: number;
+  /** What is read from the rings stays there until it is released. */
+  holdsBack?: boolean;
   /** Where programs and maps are pinned, to outlive the agent; undefined: they leave the kernel with it. */
   pins?: PinFolder | undefined;
 }
@@ -71,6 +73,12 @@ function nodeMounts(): number {
   } catch {
     return statSync('/proc/self/ns/mnt').ino;
   }
+}
+
+/** A place in each ring: everything that was written before it. */
+export interface RingPositions {
+  deny: number;
+  audit: number;
 }
 
 /** The built object, beside its sources. */
@@ -130,8 +138,10 @@ export class Engine implements Disposable {
     this.loadMs = object.load();
     this.workloads = undo.use(new MappedArray(object.map('picket_workloads')));
     this.control = undo.use(new MappedArray(object.map('picket_control')));
-    this.denyRing = undo.use(new RingReader(object.map('picket_ring_deny')));
-    this.auditRing = undo.use(new RingReader(object.map('picket_ring_audit')));
+    this.denyRing = undo.use(new RingReader(object.map('picket_ring_deny'), { holdsBack: options.holdsBack ?? false }));
+    this.auditRing = undo.use(
+      new RingReader(object.map('picket_ring_audit'), { holdsBack: options.holdsBack ?? false }),
+    );
     new DataView(this.control.bytes.buffer).setUint32(abi.control.fields.host_namespace.offset, nodeMounts(), true);
     this.#object = object;
     this.#pins = options.pins && (found?.set ?? options.pins.of(abi.ABI));
@@ -213,6 +223,17 @@ export class Engine implements Disposable {
       return value === undefined ? 0 : Number(new DataView(value.buffer).getBigUint64(0, true));
     };
     return { deny: read(0), audit: read(1) };
+  }
+
+  /** How far the rings have been read. */
+  get readPositions(): RingPositions {
+    return { deny: this.denyRing.consumedPosition, audit: this.auditRing.consumedPosition };
+  }
+
+  /** Gives what was read before back to the kernel; until then the next agent would read it again. */
+  release({ deny, audit }: RingPositions): void {
+    this.denyRing.release(deny);
+    this.auditRing.release(audit);
   }
 
   /** Takes the programs off their hooks and removes all pins, those of other versions too. Returns what was taken out. */

@@ -50,12 +50,18 @@ export class RingReader implements Disposable {
   readonly #producerMapping: Mapping;
   readonly #mask: number;
   readonly #publishEvery: number;
+  /** What is read is given back by `release` alone. */
+  readonly #holdsBack: boolean;
   #position: number; // exact up to 2^53 bytes: 100 days at 1 GB/s
   #draining = false;
   #open = true;
 
-  /** Takes a map of this process, or a descriptor of one; the descriptor may be closed afterwards. */
-  constructor(source: BpfMap | RingSource) {
+  /**
+   * Takes a map of this process, or a descriptor of one; the descriptor may be closed afterwards. With `holdsBack` what was read
+   * stays in the ring until it is released: it is there for the next reader when this one is killed before.
+   */
+  constructor(source: BpfMap | RingSource, { holdsBack = false } = {}) {
+    this.#holdsBack = holdsBack;
     const { name, fd, bytes } = 'shape' in source ? toSource(source) : source;
     const page = pageBytes();
     if (bytes < page || (bytes & (bytes - 1)) !== 0)
@@ -93,8 +99,8 @@ export class RingReader implements Disposable {
   }
 
   /**
-   * Hands up to `max` finished records to the handler, oldest first, and gives their room back to the kernel. What is written
-   * after the call began is left for the next one.
+   * Hands up to `max` finished records to the handler, oldest first, and gives their room back to the kernel (or holds it back).
+   * What is written after the call began is left for the next one.
    *
    * A record counts as read once its handler was entered, also when that throws: a bad one must not come again for ever. Closing the
    * reader inside the handler ends the drain.
@@ -122,16 +128,22 @@ export class RingReader implements Disposable {
         count++;
         handler(this.#memory, at + headerBytes, length);
         if (!this.#open) break;
-        if (next - published >= this.#publishEvery) {
-          this.#publish();
+        if (!this.#holdsBack && next - published >= this.#publishEvery) {
+          this.#publish(next);
           published = next;
         }
       }
     } finally {
       this.#draining = false;
-      if (this.#open) this.#publish();
+      if (this.#open && !this.#holdsBack) this.#publish(this.#position);
     }
     return count;
+  }
+
+  /** Gives back to the kernel what was read before a position that `consumedPosition` has told. */
+  release(position: number): void {
+    this.#checkOpen();
+    if (position <= this.#position && position > Number(this.#consumer[0])) this.#publish(position);
   }
 
   [Symbol.dispose](): void {
@@ -150,8 +162,8 @@ export class RingReader implements Disposable {
     return header ?? busyBit;
   }
 
-  #publish(): void {
-    const position = BigInt(this.#position);
+  #publish(read: number): void {
+    const position = BigInt(read);
     if (ordered) this.#consumer[0] = position;
     else Atomics.store(this.#consumer, 0, position);
   }

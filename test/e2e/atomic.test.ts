@@ -24,23 +24,23 @@ const scale: Record<'guest' | 'host', HammerScale> = isLong
       host: { tries: 1000, updates: 20, restarts: 2, kills: 2 },
     };
 const kernels = isLong ? (['6.1', '6.12'] as const) : (['6.1'] as const);
-const limitMs = isLong ? 3 * 3_600_000 : 600_000;
+const limitMs = isLong ? 3 * 3_600_000 : 1_200_000;
 
 let folder: string;
-let others: { sameAbi: string; nextAbi: string };
+let builds: { sameAbi: string; nextAbi: string };
 beforeAll(async () => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'picket-atomic-')));
   const build = (kind: 'same-abi' | 'next-abi') => buildAgent(join(folder, kind), kind);
-  others = { sameAbi: build('same-abi'), nextAbi: build('next-abi') };
+  builds = { sameAbi: build('same-abi'), nextAbi: build('next-abi') };
   await compileHammer();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function check(report: HammerReport, wanted: HammerScale): void {
+function check(report: HammerReport, wanted: HammerScale, upgrades: number[]): void {
   console.log(`${report.backend}: ${JSON.stringify(report)}`);
   const { tries, updates, ...rest } = report;
   expect(rest).toMatchObject({ worked: 0, refused: 0, unnamed: 0, left: [] });
-  expect(report.upgrades).toEqual([[`v${abi.ABI}`], [`v${abi.ABI + 1}`], [`v${abi.ABI}`]]);
+  expect(report.upgrades).toEqual(upgrades.map((number) => [`v${number}`]));
   expect(tries).toBeGreaterThanOrEqual(wanted.tries);
   expect(updates).toBeGreaterThanOrEqual(wanted.updates);
 }
@@ -55,16 +55,19 @@ describe.skipIf(missingForHost)(named('on this kernel, tracepoint backend', miss
     execFileSync('mount', ['-t', 'bpf', 'bpf', join(here, 'bpf')]);
     stack.defer(() => void execFileSync('umount', [join(here, 'bpf')]));
     const report = await hammer({
-      ...{ folder: here, pins: join(here, 'bpf/picket'), backend: 'tracepoint', scale: scale.host, others },
+      ...{ folder: here, pins: join(here, 'bpf/picket'), backend: 'tracepoint', scale: scale.host },
+      others: [builds.sameAbi, builds.nextAbi],
       say: (text) => console.log(text),
     });
-    check(report, scale.host);
+    check(report, scale.host, [abi.ABI, abi.ABI + 1, abi.ABI]);
   });
 });
 
 describe.each(kernels)('with BPF LSM on kernel %s', (kernel) => {
   test('nothing forbidden is opened or run and nothing allowed is refused', { timeout: limitMs }, async () => {
     const script = join(import.meta.dirname, 'hammer-guest.ts');
+    // Each start of an agent that is not on the guest's disk takes a minute there.
+    const others = isLong ? [builds.sameAbi, builds.nextAbi] : [builds.nextAbi];
     await using guest = await bootGuest({ kernel, programs: [script, ...PROGRAMS] });
     const { status, stdout, stderr } = await guest.run(
       [process.execPath, script, JSON.stringify({ scale: scale.guest, others })],
@@ -74,6 +77,9 @@ describe.each(kernels)('with BPF LSM on kernel %s', (kernel) => {
       },
     );
     expect(status, stderr.toString()).toBe(0);
-    check(JSON.parse(stdout.toString()) as HammerReport, scale.guest);
+    check(JSON.parse(stdout.toString()) as HammerReport, scale.guest, [
+      ...(isLong ? [abi.ABI] : []),
+      ...[abi.ABI + 1, abi.ABI],
+    ]);
   });
 });

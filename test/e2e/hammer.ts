@@ -25,8 +25,8 @@ export interface HammerOptions {
   pins: string;
   backend: Backend;
   scale: HammerScale;
-  /** Agents of other builds: one with the same contract, one with the next number. */
-  others: { sameAbi: string; nextAbi: string };
+  /** Programs of agents of other builds, which take over from each other in this order, and from the one of this checkout. */
+  others: string[];
   say(text: string): void;
 }
 
@@ -95,8 +95,6 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
     await agent.ready;
     return ask<Status>(socket, 'GET', '/v1/status');
   };
-  const watch = setInterval(() => say(`at ${counts()}, version ${version}`), 10_000);
-  stack.defer(() => clearInterval(watch));
   await update();
   const names = { namespace: 'demo', pod: 'hammer', container: 'hammer', labels: {} };
   await ask(socket, 'PUT', '/v1/workloads', { ...names, containerId: 'hammer', cgroup, hostMounts: true });
@@ -160,8 +158,7 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
     startMs = performance.now() - before;
   }
   say(`${kills} kills: ${counts()}`);
-  // Another build of the same contract, the next number of the contract, and back again.
-  for (const program of [others.sameAbi, others.nextAbi, main]) {
+  for (const program of [...others, main]) {
     await someUpdates();
     await agent.stop('SIGKILL');
     await progress(5);

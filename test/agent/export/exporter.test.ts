@@ -59,6 +59,20 @@ describe('Exporter', () => {
     expect([appended, exporter.pending]).toEqual([1, 0]);
   });
 
+  it('settled() resolves once all that was added is on the disk, and does not hurry it', async () => {
+    await exporter.settled();
+    exporter.add(emissionOf(1));
+    let settled = false;
+    const waiting = exporter.settled().then(() => {
+      settled = true;
+    });
+    await vi.advanceTimersByTimeAsync(19);
+    expect([settled, spool.batches.length]).toEqual([false, 0]);
+    await vi.advanceTimersByTimeAsync(1);
+    await waiting;
+    expect([settled, exporter.pending]).toEqual([true, 0]);
+  });
+
   it('does not wait when there are 512, and keeps every one', async () => {
     for (let seq = 1; seq <= 1025; seq++) exporter.add(emissionOf(seq, { ContainerID: 'c' }));
     expect(await exporter.flush()).toBe(3);

@@ -119,6 +119,26 @@ describe.skipIf(missingForKernel)(named('RingReader over prepared memory', missi
     expect(seen).toEqual(['first', 'after 1']);
   });
 
+  it('with holdsBack: what was read is there for the next reader until it is released', () => {
+    using ring = new FileRing();
+    for (const text of ['a', 'b', 'c']) ring.put(Buffer.from(text));
+    const seen: string[] = [];
+    {
+      using first = new RingReader(ring.source, { holdsBack: true });
+      first.drain(collect(seen), 1);
+      const read = first.consumedPosition;
+      first.drain(collect(seen));
+      first.release(read);
+      first.release(0); // never back
+    }
+    using next = new RingReader(ring.source, { holdsBack: true });
+    next.drain(collect(seen));
+    expect(seen).toEqual(['a', 'b', 'c', 'b', 'c']);
+    next.release(next.consumedPosition + 8); // nor beyond what was read
+    using last = new RingReader(ring.source);
+    expect(last.drain(collect(seen))).toBe(2);
+  });
+
   it('drain() reads on at positions beyond 32 bits, and a record across the end is one piece', () => {
     const size = 4 * pageBytes();
     using ring = new FileRing(2 ** 40 + size * 3 - 16);
