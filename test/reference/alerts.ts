@@ -10,6 +10,8 @@ export interface Said {
   expectation: Expectation;
   /** The call came to what it comes to without rules, or was refused: whether its hooks were reached is known. */
   certain: boolean;
+  /** It returned success, EPERM or EACCES, or did not return. */
+  reported: boolean;
 }
 
 const operations: Record<Category, Alert['Operation']> = {
@@ -24,7 +26,14 @@ const plain = (path: string): string => (/^[\x20-\x7e]*$/.test(path) ? path : '?
 export function compareAlerts(said: readonly Said[], alerts: readonly Alert[]): string[] {
   const wanted = new Map<Line, number>();
   const possible = new Set<Line>();
-  for (const { expectation, certain } of said) {
+  const want = (line: Line) => wanted.set(line, (wanted.get(line) ?? 0) + 1);
+  for (const { expectation, certain, reported } of said) {
+    const { call } = expectation;
+    if (call?.verdict === 'alert' && reported) {
+      const line = `Syscall ${call.policy} Audit`;
+      possible.add(line);
+      want(line);
+    }
     const lines = expectation.decisions.flatMap(({ judged: { access }, decision }): Line[] => {
       if (decision.verdict === 'pass') return [];
       const path = access.category === 'file' || access.category === 'process' ? plain(access.path ?? '') : '';
@@ -33,9 +42,11 @@ export function compareAlerts(said: readonly Said[], alerts: readonly Alert[]): 
     for (const line of lines) possible.add(line);
     // a call with two objects is one decision, and one alert; a capability may be asked for more than once
     const repeats =
-      lines.length > 1 || expectation.decisions.some(({ judged }) => judged.access.category === 'capabilities');
-    if (certain && !repeats && !expectation.mayBeSilent)
-      for (const line of lines) wanted.set(line, (wanted.get(line) ?? 0) + 1);
+      lines.length > 1 ||
+      // an Audit preset notes an alert of its own, a Block preset in an audited workload another
+      expectation.decisions.some(({ judged }) => (judged.access.presets ?? []).length > 0) ||
+      expectation.decisions.some(({ judged }) => judged.access.category === 'capabilities');
+    if (certain && !repeats && !expectation.mayBeSilent) for (const line of lines) want(line);
   }
   const found = new Map<Line, number>();
   for (const alert of alerts) {

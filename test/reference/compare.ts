@@ -8,6 +8,7 @@ import type { Step } from './records.ts';
 import { type Expectation, expectationsOf, type Round, workloadOf } from './round.ts';
 import { buildSteps, describeStep, record, runAll, tidy } from './stage.ts';
 
+const EPERM = 1;
 const EACCES = 13;
 
 export interface Difference {
@@ -135,7 +136,11 @@ function judge(
       const { twin, actor } = places[index] as { twin: number; actor: number };
       const natural = results[twin] as number;
       const actual = results[actor] as number;
-      said.push({ expectation, certain: natural === 0 });
+      said.push({
+        expectation,
+        certain: natural === 0,
+        reported: actual >= 256 || [0, EPERM, EACCES].includes(actual),
+      });
       if (natural === EACCES) {
         outcome.mute++;
         break;

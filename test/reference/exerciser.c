@@ -80,6 +80,7 @@ enum operation {
 	TERMINAL,       /* a: 1 with a controlling terminal, 0 without */
 	CHROOT,         /* path */
 	USER,           /* a uid */
+	QUESTION,       /* a slot, b: 1 the socket is connected; domain: a DNS question to port 53 */
 	/* the director alone */
 	SPAWN = 64,     /* a actor, b: 1 in the cgroup; program */
 	MAKE,           /* a enum kind, b mode, c uid, d device major << 8 | minor; path, target or interpreter */
@@ -277,6 +278,29 @@ static socklen_t loopback(int fd, int port, struct sockaddr_storage *address)
 	return sizeof(sa_family_t) + 2;
 }
 
+static int ask(int fd, bool connected, const char *domain)
+{
+	unsigned char message[512] = { 0x12, 0x34, 1, 0, 0, 1 }; /* one question, recursion desired */
+	struct sockaddr_storage address;
+	socklen_t size = loopback(fd, 53, &address);
+	size_t length = 12;
+
+	for (const char *label = domain; *label;) {
+		size_t bytes = strcspn(label, ".");
+
+		message[length++] = bytes;
+		memcpy(message + length, label, bytes);
+		length += bytes;
+		label += bytes + (label[bytes] == '.');
+	}
+	message[length++] = 0;
+	memcpy(message + length, "\0\1\0\1", 4); /* A, IN */
+	length += 4;
+	if (connected)
+		return CHECKED(send(fd, message, length, MSG_NOSIGNAL));
+	return CHECKED(sendto(fd, message, length, MSG_NOSIGNAL, (struct sockaddr *)&address, size));
+}
+
 /* Does what needs exactly this capability, and no file. In a child, for some of it lasts. */
 static int use_capability(int number)
 {
@@ -445,6 +469,8 @@ static int act(void)
 	case SEND:
 		size = loopback(slot(r->a), r->b, &address);
 		return CHECKED(sendto(slot(r->a), "xxxxxxxx", 8, MSG_NOSIGNAL, (struct sockaddr *)&address, size));
+	case QUESTION:
+		return ask(slot(r->a), r->b, string[0]);
 	case CAPABILITY:
 		return in_child(use_capability, r->a);
 	case TERMINAL:

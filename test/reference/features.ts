@@ -20,6 +20,8 @@ export interface Features {
   presets: boolean;
   network: boolean;
   capabilities: boolean;
+  /** Rules on system calls; they show in alerts alone. */
+  syscalls: boolean;
   settings: boolean;
 }
 
@@ -40,6 +42,7 @@ export const allFeatures: Features = {
   presets: true,
   network: true,
   capabilities: true,
+  syscalls: true,
   settings: true,
 };
 
@@ -53,7 +56,7 @@ export const prevented: Features = {
 export const enforced: Features = {
   ...allFeatures,
   ...{ allowedArgs: false, names: false, writes: false, temporary: false, memoryPrograms: false },
-  ...{ presets: false, network: false, capabilities: false },
+  ...{ presets: false, network: false, capabilities: false, syscalls: false },
 };
 
 /** Those named in `list` (`+` or nothing: all) with `-NAME` taken away, as the command line has it. */

@@ -39,6 +39,7 @@ export type Operation = { actor: number } & (
   | { kind: 'exec'; name: PathName; args: string[]; through?: { program: string; fork: boolean } }
   | { kind: 'execMemory'; name: string; args: string[] }
   | { kind: 'socket'; family: number; type: number; protocol: number; use: SocketUse }
+  | { kind: 'question'; family: number; domain: string; connected: boolean }
   | { kind: 'capability'; capability: string }
 );
 

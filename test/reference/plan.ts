@@ -17,6 +17,8 @@ export interface Judged {
 /** One call whose result is compared. */
 export interface Act {
   before: Step[];
+  /** As rules on system calls see it. */
+  call?: Access;
   /** Of the actor; the number is filled in. */
   step: Omit<Step, 'actor'>;
   judged: Judged[];
@@ -65,7 +67,13 @@ const directorSlot = 10;
 
 /** Undefined: the operation makes no sense in this world (a path leads nowhere). */
 export function plan(tree: Tree, operation: Operation, by: Enforcement = 'lsm'): Plan | undefined {
-  return new Planner(tree, operation, by).plan();
+  const planner = new Planner(tree, operation, by);
+  const made = planner.plan();
+  for (const act of made?.acts ?? []) {
+    const call = callOf(act, operation.kind === 'open' ? planner.opened : undefined);
+    if (call) act.call = { category: 'syscalls', ...call, ...planner.who };
+  }
+  return made;
 }
 
 class Planner {
@@ -81,6 +89,13 @@ class Planner {
     this.#actor = actors.find(({ number }) => number === operation.actor) as Actor;
   }
 
+  /** Canonical path of what is opened, judged or not. */
+  opened: string | undefined;
+
+  get who(): Pick<Access, 'terminal' | 'source'> {
+    return { terminal: this.#actor.terminal, source: this.#actor.program };
+  }
+
   plan(): Plan | undefined {
     const operation = this.#operation;
     const working = this.#names().flatMap(([{ base }]) => (base?.by === 'cwd' ? [base.directory] : []));
@@ -90,6 +105,7 @@ class Planner {
         const { mode } = operation;
         const at = this.#place(operation.name, true);
         if (!at?.node) return undefined;
+        this.opened = at.path;
         const change = !['read', 'path'].includes(mode);
         const flags = openFlags[mode] | O.NONBLOCK;
         return this.#call(
@@ -208,12 +224,14 @@ class Planner {
         const { name, args } = operation;
         const access: Access = {
           ...{ category: 'process', path: `memfd:${name}`, owner: true, args, presets: ['filelessExec'] },
-          ...this.#who(),
+          ...this.who,
         };
         return this.#call({ operation: 'execMemory', strings: [name, name, ...args] }, [{ access, refusal: EACCES }]);
       }
       case 'socket':
         return this.#socket();
+      case 'question':
+        return this.#question();
       case 'capability': {
         const { capability } = operation;
         const refusal = capability === 'sys_nice' ? EACCES : EPERM;
@@ -226,19 +244,15 @@ class Planner {
     }
   }
 
-  #who(): Pick<Access, 'terminal' | 'source'> {
-    return { terminal: this.#actor.terminal, source: this.#actor.program };
-  }
-
   #file(path: string, uid: number, change: boolean): Judged {
-    const access: Access = { category: 'file', path, change, owner: uid === this.#actor.uid, ...this.#who() };
+    const access: Access = { category: 'file', path, change, owner: uid === this.#actor.uid, ...this.who };
     return { access, refusal: this.#kills ? KILLED : EACCES };
   }
 
   /** The kernel asks for a capability only when there is a need, and only who holds it is judged. */
   #capability(capability: string, needed: boolean, refusal = EPERM): Judged[] {
     if (!needed || this.#actor.uid !== 0) return [];
-    return [{ access: { category: 'capabilities', capability, ...this.#who() }, refusal }];
+    return [{ access: { category: 'capabilities', capability, ...this.who }, refusal }];
   }
 
   #place({ path, base }: PathName, follow: boolean): Place | undefined {
@@ -410,9 +424,10 @@ class Planner {
     const owner = node.uid === this.#actor.uid;
     const { terminal } = this.#actor;
     const refusal = this.#kills ? killed : EACCES + offset;
+    const presets = /^\/(dev|run)\/shm\//.test(path) ? ['filelessExec'] : [];
     const judged: Judged[] = [
       { access: { category: 'file', path, change: false, owner, terminal, source, execOpen: true }, refusal },
-      { access: { category: 'process', path, owner, terminal, source: parent, args }, refusal },
+      { access: { category: 'process', path, owner, terminal, source: parent, args, presets }, refusal },
     ];
     if (node.kind !== 'script') return judged;
     const interpreter = this.#tree.resolve(node.target, { root: rootOf(this.#actor), cwd: rootOf(this.#actor) });
@@ -446,9 +461,33 @@ class Planner {
     ]);
   }
 
+  #question(): Plan {
+    const { family, domain, connected } = this.#operation as Extract<Operation, { kind: 'question' }>;
+    const { number } = this.#actor;
+    const socket = { family, type: 2, protocol: 0 };
+    const judged: Judged[] = [{ access: { category: 'dns', domain, ...this.who }, refusal: EACCES }];
+    if (!connected) judged.unshift({ access: { category: 'network', socket, ...this.who }, refusal: EACCES });
+    const prepare: Step[] = [{ actor: director, operation: 'socket', a: family, b: 2, c: 0, d: directorSlot }];
+    if (connected) prepare.push({ actor: director, operation: 'connect', a: directorSlot, b: 53 });
+    return {
+      prepare,
+      acts: [
+        {
+          before: [{ actor: number, operation: 'receive', a: slot.socket, b: directorSlot }],
+          step: { operation: 'question', a: slot.socket, b: connected ? 1 : 0, strings: [domain] },
+          judged,
+        },
+      ],
+      restore: [
+        { actor: number, operation: 'close', a: slot.socket, optional: true },
+        { actor: director, operation: 'close', a: directorSlot, optional: true },
+      ],
+    };
+  }
+
   #socket(): Plan {
     const { family, type, protocol, use } = this.#operation as Extract<Operation, { kind: 'socket' }>;
-    const access: Access = { category: 'network', socket: { family, type, protocol }, ...this.#who() };
+    const access: Access = { category: 'network', socket: { family, type, protocol }, ...this.who };
     const { number } = this.#actor;
     const raw = use === 'create' && (family === 17 || (type === 3 && (family === 2 || family === 10)));
     const judged = [{ access, refusal: EACCES }, ...this.#capability('net_raw', raw)];
@@ -503,6 +542,27 @@ export function make({ path, kind, uid, target = '', hard, device = 0 }: Entry):
   if (kind === 'socket') throw new Error('worlds have no sockets');
   return { actor: director, operation: 'make', a: kinds[kind], b: 0o777, c: uid, d: device, strings: [path, target] };
 }
+
+/** The system call behind an act, as rules name it; undefined: one that the exerciser makes for itself too. */
+function callOf(
+  { step: { operation, b }, judged }: Act,
+  opened?: string,
+): Pick<Access, 'syscall' | 'path' | 'secondPath'> | undefined {
+  const syscall = operation === 'write' && b === ways.allocate ? 'fallocate' : calls[operation];
+  if (syscall === undefined) return undefined;
+  const paths = judged.flatMap(({ access: { category, path } }) =>
+    category === 'file' && path !== undefined ? [path] : [],
+  );
+  if (operation === 'exec') paths.splice(1); // what is opened on the way is not in the call
+  return { syscall, path: paths[0] ?? opened, ...(paths[1] !== undefined && { secondPath: paths[1] }) };
+}
+
+const calls: Partial<Record<Step['operation'], string>> = {
+  ...{ open: 'openat', mkdir: 'mkdirat', mknod: 'mknodat', symlink: 'symlinkat', link: 'linkat', unlink: 'unlinkat' },
+  ...{ rename: 'renameat2', truncate: 'truncate', ftruncate: 'ftruncate', chmod: 'fchmodat', fchmod: 'fchmod' },
+  ...{ chown: 'fchownat', fchown: 'fchown', exec: 'execveat', connect: 'connect', listen: 'listen', accept: 'accept4' },
+};
+export const callNames = [...Object.values(calls), 'fallocate'];
 
 /** The directory above. */
 export function above(path: string): string {

@@ -3,7 +3,7 @@ import type { Features } from './features.ts';
 import type { Descriptor, OpenMode, Operation, OperationKind, PathName, SocketUse, Way } from './operation.ts';
 import { above, capabilities } from './plan.ts';
 import type { Random } from './random.ts';
-import { argumentWords } from './random-policies.ts';
+import { argumentWords, domains } from './random-policies.ts';
 import { namesOf, type Tree } from './tree.ts';
 
 /** Canonical paths that operations are drawn from. */
@@ -54,6 +54,7 @@ class Maker {
       use: writes ? 12 : 0,
       execMemory: memoryPrograms ? 1 : 0,
       socket: network ? 12 : 0,
+      question: network ? 5 : 0,
       capability: caps ? 6 : 0,
     });
     const actor = this.#actor.number;
@@ -116,6 +117,14 @@ class Maker {
         return { actor, kind, name: random.pick(['program', 'x']), args: this.#args() };
       case 'socket':
         return { actor, kind, ...this.#socket() };
+      case 'question':
+        return {
+          actor,
+          kind,
+          family: random.pick([2, 10]),
+          domain: random.pick(domains),
+          connected: random.chance(50),
+        };
       case 'capability':
         return { actor, kind, capability: random.pick(capabilities) };
     }

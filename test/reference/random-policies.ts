@@ -1,5 +1,5 @@
 import type { Features } from './features.ts';
-import { capabilities } from './plan.ts';
+import { callNames, capabilities } from './plan.ts';
 import type { Random } from './random.ts';
 import { programs } from './skeleton.ts';
 import { namesOf } from './tree.ts';
@@ -18,6 +18,11 @@ export const workload = { namespace: 'reference', labels: { app: 'exerciser', ti
 export const argumentWords = ['-a', '-b', 'plain', '--exec', 'two words', ''];
 export const protocolNames = [
   ...['tcp', 'udp', 'icmp', 'icmpv6', 'sctp', 'packet', 'raw', 'stream', 'dgram', 'rdm', 'seqpacket', 'dccp', 'all'],
+];
+
+export const domains = [
+  ...['example.org', 'www.example.org', 'a.b.example.org', 'WWW.Example.ORG', 'notexample.org', 'org', 'example.com'],
+  ...['www.example.org.cluster.local', 'web.svc.cluster.local', 'web.reference.svc.cluster.local', 'web'],
 ];
 
 /** Text of a byte string for a policy; undefined: it is not UTF-8, so no policy can name it. */
@@ -73,6 +78,13 @@ class Writer {
           ...this.#sources(),
           ...this.#levels(60),
         })),
+        ...(random.chance(50) && {
+          matchDNSQueries: random.list(random.between(1, 3), () => ({
+            domain: random.list(random.chance(20) ? 2 : 1, () => random.pick(domains)).join(','),
+            ...this.#sources(),
+            ...this.#levels(60),
+          })),
+        }),
       };
     if (caps && has('capabilities', 15))
       policy.spec.capabilities = {
@@ -86,9 +98,33 @@ class Writer {
           ...this.#levels(60),
         })),
       };
+    if (this.#features.syscalls && random.chance(20)) policy.spec.syscalls = this.#syscalls();
     if (this.#features.presets && random.chance(8))
       policy.spec.presets = [{ name: 'filelessExec', action: random.pick(['Block', 'Audit']) }];
     return policy;
+  }
+
+  #syscalls(): WrittenCategory {
+    const random = this.#random;
+    const syscall = () => random.list(random.between(1, 4), () => random.pick(callNames));
+    return {
+      ...this.#levels(30),
+      matchSyscalls: random.list(random.integer(2), () => ({
+        syscall: syscall(),
+        ...this.#sources(),
+        ...this.#levels(30),
+      })),
+      matchPaths: random.list(random.integer(4), () => {
+        const path = textOf(random.pick(this.#subjects.paths)) ?? '/data';
+        return {
+          path: random.chance(50) ? path : this.#directory(path),
+          ...(random.chance(40) && { recursive: random.chance(90) }),
+          syscall: syscall(),
+          ...this.#sources(),
+          ...this.#levels(30),
+        };
+      }),
+    };
   }
 
   #levels(percent: number): Levels {

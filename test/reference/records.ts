@@ -30,6 +30,7 @@ export const operations = {
   terminal: 28,
   chroot: 29,
   user: 30,
+  question: 31,
   spawn: 64,
   make: 65,
   remove: 66,

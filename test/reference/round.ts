@@ -180,6 +180,8 @@ export interface Expectation {
   refusal: number | undefined;
   /** An alert may have been given before: when the descriptor that is used was opened. */
   mayBeSilent: boolean;
+  /** What rules on system calls say of the call. */
+  call: Decision | undefined;
   /** The access that is refused, or those that are made. */
   decisions: { judged: Judged; decision: Decision }[];
 }
@@ -187,7 +189,8 @@ export interface Expectation {
 /** For each act of the plan; those after a refusal are not made. */
 export function expectationsOf(round: Round, made: Plan, workload: Workload): Expectation[] {
   const expectations: Expectation[] = [];
-  for (const { judged } of made.acts) {
+  for (const act of made.acts) {
+    const { judged } = act;
     const decisions: Expectation['decisions'] = [];
     let refusal: number | undefined;
     for (const each of judged) {
@@ -197,7 +200,8 @@ export function expectationsOf(round: Round, made: Plan, workload: Workload): Ex
       refusal = each.refusal;
       break;
     }
-    expectations.push({ refusal, decisions, mayBeSilent: expectations.length > 0 && refusal === undefined });
+    const call = act.call && decide(workload, round.policies, act.call);
+    expectations.push({ refusal, decisions, call, mayBeSilent: expectations.length > 0 && refusal === undefined });
     if (refusal !== undefined) break;
   }
   return expectations;

@@ -48,12 +48,13 @@ export async function shrink(round: Round, fails: (round: Round) => Promise<bool
   return best;
 }
 
-type Place = { category: 'process' | 'file' | 'network' | 'capabilities'; list: string; index: number };
-const categories = ['process', 'file', 'network', 'capabilities'] as const;
+const inSpec = { ...lists, network: [...lists.network, ...lists.dns] };
+const categories = ['process', 'file', 'network', 'capabilities', 'syscalls'] as const;
+type Place = { category: (typeof categories)[number]; list: string; index: number };
 
 function rulesOf({ spec }: WrittenPolicy): Place[] {
   return categories.flatMap((category) =>
-    lists[category].flatMap((list) => (spec[category]?.[list] ?? []).map((_, index) => ({ category, list, index }))),
+    inSpec[category].flatMap((list) => (spec[category]?.[list] ?? []).map((_, index) => ({ category, list, index }))),
   );
 }
 
@@ -63,14 +64,14 @@ function withRules(policy: WrittenPolicy, kept: readonly Place[]): WrittenPolicy
     const levels = spec[category];
     if (!levels) continue;
     const changed = { ...levels };
-    for (const list of lists[category]) {
+    for (const list of inSpec[category]) {
       const rules = (levels[list] ?? []).filter((_, index) =>
         kept.some((place) => place.category === category && place.list === list && place.index === index),
       );
       if (rules.length > 0) changed[list] = rules;
       else delete changed[list];
     }
-    if (lists[category].some((list) => changed[list])) spec[category] = changed;
+    if (inSpec[category].some((list) => changed[list])) spec[category] = changed;
     else delete spec[category];
   }
   return { ...policy, spec };

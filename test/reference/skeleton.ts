@@ -7,7 +7,7 @@ import type { Chain, Entry } from './tree.ts';
 
 const directories = [
   ...['/usr', '/usr/bin', '/usr/lib', '/usr/lib/inner', '/etc', '/etc/ld.so.conf.d', '/opt', '/opt/tools'],
-  ...['/opt/tools/inner', '/srv', '/jail', '/jail/bin', '/d', '/l', '/out'],
+  ...['/opt/tools/inner', '/srv', '/jail', '/jail/bin', '/d', '/l', '/out', '/dev/shm'],
 ];
 
 /** The programs that actors run; `jail`: with /jail as their root directory. */
@@ -44,7 +44,9 @@ export const skeleton: Entry[] = [
   ...Object.values(twinPrograms).map((path) => entry('self', path)),
   ...links.map(([path, target]) => entry('link', path, { target })),
   ...['/usr/lib/x.so', '/usr/lib/inner/y.so', '/etc/ld.so.cache', '/etc/hostname'].map((path) => entry('empty', path)),
-  ...['/etc/ld.so.conf.d/z.conf', '/usr/bin/plain', '/opt/plain'].map((path) => entry('program', path)),
+  ...['/etc/ld.so.conf.d/z.conf', '/usr/bin/plain', '/opt/plain', '/dev/shm/tool'].map((path) =>
+    entry('program', path),
+  ),
   entry('character', '/dev/null', { device: device(1, 3) }),
   entry('character', '/dev/zero', { device: device(1, 5) }),
   entry('character', '/dev/full', { device: device(1, 7) }),
