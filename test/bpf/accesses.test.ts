@@ -50,7 +50,7 @@ const cases: Record<string, Case> = {
       ['mv @/d/f @/free/f', 'alert RENAME d/f'],
       [rename('free/f', 'd/older', 2), 'alert RENAME d/older'],
       [rename('d/t/a', 'd/t/b', 4), 'alert RENAME d/t/a'],
-      [python('import os; f = os.open("@/d", os.O_TMPFILE | os.O_RDWR); os.write(f, b"x")'), 'alert OPEN d/#'],
+      [python('import os; f = os.open("@/d/t", os.O_TMPFILE | os.O_RDWR); os.write(f, b"x")'), 'alert OPEN d/t/#'],
       [python('import socket; socket.socket(socket.AF_UNIX).bind("@/d/socket")'), 'alert MKNOD d/socket'],
       [python('import os; os.close(os.open("@/d/new", os.O_PATH)); os.stat("@/d/new")')],
       ['exec 5<>@/d/new; rm @/d/new; echo 1 >&5; exec 5>&-', 'alert OPEN d/new', 'alert UNLINK d/new'],
