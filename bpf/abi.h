@@ -259,7 +259,7 @@ PICKET_ASSERT_SIZE(picket_sources, 80);
 
 /* Task storage: what the kernel side remembers of each task of a workload. Tasks outside have none. */
 struct picket_task {
-	__u64 workload;
+	__u64 workload; /* at the beginning in every version: another one's records are carried over */
 	__u32 slot;
 	__u32 flags;         /* enum picket_task_flags */
 	__u64 root_start_ns; /* root of the process tree: start, nanoseconds since boot */

@@ -260,8 +260,12 @@ int picket_sweep(struct bpf_iter__task *context)
 	if (record) {
 		known = bpf_map_lookup_elem(&picket_workloads, &record->slot);
 		/* One that has left its cgroup stays what it is (picket_cgroup_attach). */
-		if (known && known->id == record->workload && (record->workload == home || !task__is_host(record)))
+		if (known && known->id == record->workload && (record->workload == home || !task__is_host(record))) {
+			/* The agent made this record (agent/kernel/tasks.ts); which program it is, is found out here. */
+			if (!record->exe_hash && !(record->flags & PICKET_TASK_ENTRY))
+				task__recall_program(task, record);
 			return 0;
+		}
 		if (!home) {
 			bpf_task_storage_delete(&picket_tasks, task);
 			return 0;

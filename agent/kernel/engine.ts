@@ -15,6 +15,7 @@ import { type BpfObject, openObject } from './object.ts';
 import { objectInfo } from './pin.ts';
 import type { PinFolder, PinnedPrograms, PinSet, Removed } from './pins.ts';
 import { RingReader } from './ring.ts';
+import { carryTasks, type TaskHome } from './tasks.ts';
 
 export interface EngineOptions {
   backend: Backend;
@@ -182,6 +183,20 @@ export class Engine implements Disposable {
   /** Pins of other versions, whose programs are in force beside these. */
   get others(): PinSet[] {
     return this.#folder?.sets.filter(({ path }) => path !== this.#pins?.path) ?? [];
+  }
+
+  /**
+   * Carries over which processes belong to a workload though they are not in its cgroup, from the maps of other versions.
+   * `homes`: by the number that the workload had there.
+   */
+  carryTasks(homes: ReadonlyMap<bigint, TaskHome>): number {
+    let carried = 0;
+    for (const set of this.others) {
+      using from = set.openMap('picket_tasks');
+      if (from !== undefined) carried += carryTasks(from, this.map('picket_tasks'), homes);
+    }
+    if (carried > 0) this.sweep();
+    return carried;
   }
 
   /** Gives every task that is in a registered cgroup and has no record yet its record. */

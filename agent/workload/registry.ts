@@ -145,6 +145,16 @@ export class WorkloadRegistry {
     return result;
   }
 
+  /** Processes outside of the cgroups of these workloads that belong to them all the same, by maps of another version. */
+  carry(saved: readonly SavedWorkload[]): number {
+    const homes = new Map<bigint, { workload: bigint; slot: number }>();
+    for (const { engine, id, record } of saved) {
+      const workload = engine === this.#engine.id ? undefined : this.#byContainer.get(record.containerId);
+      if (workload !== undefined) homes.set(id, { workload: workload.id, slot: workload.slot });
+    }
+    return homes.size === 0 ? 0 : this.#engine.carryTasks(homes);
+  }
+
   /** Empties the slots of unknown workloads that have no cgroup any more, and returns them. */
   removeUnknown(): number[] {
     if (this.#unknown.size === 0) return [];

@@ -49,6 +49,7 @@ export class Workloads {
       }
     }
     this.#registry.connectAll();
+    this.#registry.carry(saved);
     for (const workload of this.#registry.all) this.#adopt(workload);
   }
 

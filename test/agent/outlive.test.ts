@@ -251,6 +251,39 @@ describe.skipIf(missingForHost)(named('an agent with pins', missingForHost), () 
     expect(await status()).toMatchObject({ workloads: 1, policies: 1, pins: { adopted: true } });
   });
 
+  it('of another version knows the processes that have left their cgroup, and which programs they run', async () => {
+    const first = await host.startAgent();
+    await host.apply(policyOf('no-base64', '/usr/bin/base64'), {
+      ...policyOf('no-id-from-sh', '/usr/bin/id'),
+      spec: {
+        process: { matchPaths: [{ path: '/usr/bin/id', fromSource: [{ path: '/usr/bin/dash' }] }] },
+        action: 'Block',
+      },
+    });
+    await register();
+    const go = host.path('go');
+    execFileSync('mkfifo', [go]);
+    const above = join(cgroup.path, '..');
+    const script = `echo 0 > ${above}/cgroup.procs; echo moved; read line < ${go}; base64 /dev/null; echo $?; id; echo $?`;
+    const running = runIn(cgroup, script);
+    await vi.waitUntil(() => readFileSync(join(cgroup.path, 'cgroup.procs'), 'latin1') === '', { timeout: 20_000 });
+    await first.stop('SIGKILL');
+    const next = buildAgent(host.path('next'), 'next-abi');
+    const agent = spawn(process.execPath, [next, 'agent', '--config', host.path('agent.yaml')], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    try {
+      await once(agent, 'message');
+      expect(new PinFolder(host.pins).sets.map(({ path }) => path)).toEqual([join(host.pins, `v${abi.ABI + 1}`)]);
+      writeFileSync(go, 'x\n');
+      expect(await running).toBe('moved\n137\n137\n');
+    } finally {
+      const ended = once(agent, 'exit');
+      agent.kill('SIGKILL');
+      await ended;
+    }
+  });
+
   it('configured without pins puts the rules in force by itself, and leaves the pins of before alone', async () => {
     const first = await host.startAgent();
     await host.apply(policyOf('no-base64', '/usr/bin/base64'));
