@@ -12,7 +12,7 @@
 #define PICKET_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 
 enum picket_limits {
-	PICKET_ABI = 4,
+	PICKET_ABI = 5,
 	/* Names of one path and its root: 4,095 bytes hold 2,047. A power of two, for the masks that the verifier needs. */
 	PICKET_MAX_COMPONENTS = 2048,
 	/* Bytes of one component: NAME_MAX of every Linux file system. */
@@ -92,7 +92,8 @@ enum picket_outcome {
 struct picket_rule_key {
 	/*
 	 * File, process: of the path (hash.h). System call: of the path, 0 without one. Network: enum picket_protocol. DNS: of the
-	 * domain as of a path whose names are its labels, last label first. Capability: its number + 1.
+	 * domain as of a path whose names are its labels in lower case, last label first; with detail 1: of the workload's
+	 * namespace as of a name, so that a cluster's search suffix is known. Capability: its number + 1.
 	 */
 	__u64 hash;
 	__u32 category; /* enum picket_category or picket_key, | detail << PICKET_KEY_DETAIL */
@@ -275,8 +276,11 @@ struct picket_task {
 	__u64 truncates;     /* tells the file that an open has just judged and is about to truncate (hook_open.h); 0: none */
 	__u32 exec_argc;     /* of the exec under way: strings that the caller gave, the program's name among them */
 	__u32 pad;
+	/* The message to a DNS server last judged, and under which rule set and generation that was. */
+	__u64 dns_digest;
+	__u64 dns_stamp;
 };
-PICKET_ASSERT_SIZE(picket_task, 408);
+PICKET_ASSERT_SIZE(picket_task, 424);
 
 /* What a system call has among its arguments, and how it is to be looked at: made by agent/policy/syscall.ts. */
 enum picket_call_shape {
@@ -298,7 +302,7 @@ enum picket_event_kind {
 	PICKET_EVENT_FORK = 1,  /* a new process of a workload */
 	PICKET_EVENT_EXEC = 2,  /* a process of a workload has a new program: strings path (the program), args, cwd */
 	PICKET_EVENT_EXIT = 3,  /* the last thread of a process has ended */
-	PICKET_EVENT_ALERT = 4, /* a verdict: strings path, args (of a program that was to start), cwd */
+	PICKET_EVENT_ALERT = 4, /* a verdict: strings path (DNS: the name as asked), args (of a program that was to start), cwd */
 	PICKET_EVENT_PATH = 5,  /* string path: the one that the next alert with this path_hash is about */
 	PICKET_EVENT_UNRESOLVED = 6, /* an object without a path where rules might have refused it; path: the readable rest */
 };
@@ -389,7 +393,8 @@ struct picket_event {
 	__u32 preset;        /* 1 + enum picket_preset; 0: none */
 	/*
 	 * System call: its first arguments. Network, DNS: family | type << 16 | protocol << 32 | port << 48, then the address
-	 * (IPv4 in the first 4 bytes). Capability: its number. Anonymous mapping: prot, flags. Unresolved: enum picket_unresolved.
+	 * (IPv4 in the first 4 bytes) and how many bytes it has, 0: neither it nor the port is known. Capability: its number. Anonymous mapping: prot, flags. Unresolved: enum
+	 * picket_unresolved.
 	 */
 	__u64 details[4];
 

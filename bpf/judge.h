@@ -374,7 +374,8 @@ static __always_inline __u32 judge__file(struct judgement *j, struct scratch *s,
  */
 static __always_inline bool judge__in_force(struct judgement *j, const struct picket_task *task, __u32 category)
 {
-	struct picket_workload *workload = bpf_map_lookup_elem(&picket_workloads, &task->slot);
+	__u32 slot = task->slot; /* a copy: 6.1 takes no key from memory of a caller */
+	struct picket_workload *workload = bpf_map_lookup_elem(&picket_workloads, &slot);
 	const struct picket_set *head;
 	__u64 both;
 

@@ -16,6 +16,7 @@ const volatile __u32 picket_cpus = 1;
 
 enum {
 	SCRATCH_STRINGS = 24576,
+	DNS_MESSAGE = 512, /* bytes of a message to a DNS server that are read; a power of two */
 	MOUNT_COPY = 64, /* bytes of a struct mount and of a struct dentry that the walk looks at */
 	DENTRY_COPY = 96,
 	PREFIXES = 16, /* a power of two */
@@ -151,6 +152,29 @@ struct glob_run {
 	__u32 pad;
 };
 
+/* A message to a DNS server while it is read (dns.h). */
+struct dns_reading {
+	__u64 details[4]; /* of the receiver, as in struct picket_event */
+	__u32 end;        /* bytes of the message that are known */
+	__u32 final;      /* nobody will look at the message again */
+	__u64 digest;     /* of it, */
+	__u64 stamp;      /* and the rules by which it is judged */
+	__u32 questions;  /* that are left */
+	__u32 open;       /* one could not be read: that is left to the packet */
+	/* The question being read: */
+	__u32 at;
+	__u32 next;  /* behind its name, when a pointer has led elsewhere */
+	__u32 bytes; /* of its name */
+	__u32 whole; /* the name has an end */
+	__u32 known; /* all of it could be read */
+	/* What the rules say about it: */
+	__u32 verdict;
+	__u32 generation;
+	__u32 outcome;
+	__u32 audited;
+	__u32 pad;
+};
+
 /*
  * Working memory of one decision. It is claimed, not per-CPU: a preempted hook keeps its buffer while another task
  * runs the same hook on the same CPU (LSM programs may be preempted from 6.2 on).
@@ -182,6 +206,9 @@ struct scratch {
 	__u32 pad;
 	struct open_file_state open_file;         /* written.h */
 	struct arguments given;                    /* to a program that starts: arguments.h */
+	struct picket_task record;                /* of a task, for programs that cannot have it from the kernel (storage.h) */
+	struct dns_reading dns;
+	char message[DNS_MESSAGE + 72];           /* labels are read 64 bytes at a time, from any place */
 	struct picket_event event;
 	char strings[SCRATCH_STRINGS];            /* follows event without a gap: both leave in one record */
 };

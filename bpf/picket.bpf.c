@@ -15,6 +15,9 @@
 #include "hook_name.h"
 #include "hook_write.h"
 #include "hook_syscall.h"
+#include "hook_capable.h"
+#include "hook_socket.h"
+#include "hook_cgroup.h"
 
 /* The kernel lends its GPL-only functions to programs under the GPL; the source is dual-licensed (NOTICE). */
 char LICENSE[] SEC("license") = "GPL";

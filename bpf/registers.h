@@ -11,7 +11,7 @@
 /* x86-64 numbers: arch/x86/entry/syscalls/syscall_64.tbl */
 enum {
 	SYSCALL_OPEN = 2, SYSCALL_EXECVE = 59, SYSCALL_CREAT = 85, SYSCALL_OPENAT = 257, SYSCALL_OPEN_BY_HANDLE_AT = 304,
-	SYSCALL_EXECVEAT = 322, SYSCALL_IO_URING_SETUP = 425, SYSCALL_OPENAT2 = 437,
+	SYSCALL_EXECVEAT = 322, SYSCALL_IO_URING_SETUP = 425, SYSCALL_IO_URING_ENTER = 426, SYSCALL_OPENAT2 = 437,
 	SYSCALL_OTHER = PICKET_MAX_SYSCALLS - 1,
 };
 
@@ -22,6 +22,12 @@ const volatile __u16 picket_compat_numbers[PICKET_MAX_SYSCALLS] = {};
 static __always_inline bool registers__compat(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, thread_info.status) & 2; /* TS_COMPAT, arch/x86/include/asm/thread_info.h */
+}
+
+/* Number of the call under way, as the caller gave it. */
+static __always_inline __u32 registers__raw_number(struct task_struct *task)
+{
+	return BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), orig_ax);
 }
 
 /* The call's number, also for a 32-bit program; one with PICKET_CALL_MULTIPLEXED stands for several. */

@@ -126,8 +126,8 @@ __noinline int source__find(struct scratch *s, struct picket_task *record, __u64
 	return -1;
 }
 
-/* An entry task is spelt /runc, whatever the runtime is (policy.md 5). */
-static __always_inline void source__find_entry(struct scratch *s, __u32 set, __u64 depths)
+/* An entry task is spelt /runc, whatever the runtime is (policy.md 5). Not inline: hooks have no stack to spare for the rare case. */
+static __noinline int source__find_entry(struct scratch *s, __u32 set, __u64 depths)
 {
 	static const char name[8] = "runc";
 
@@ -136,6 +136,7 @@ static __always_inline void source__find_entry(struct scratch *s, __u32 set, __u
 		source__add(s, set, hash__canonical(hash__step(1, picket_hash_path, hash__short_name(name, 4))), 0);
 	if (source__named_at(depths, 0))
 		source__add(s, set, 1, 1);
+	return 0;
 }
 
 static __always_inline __u64 source__exe(struct task_struct *task)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * The few kernel types that the programs read. Written by hand after include/linux/{sched,fs,mount,dcache,cred,pid,
- * cgroup-defs,binfmts}.h and fs/mount.h of Linux 6.1 to 6.18: only the fields used here, in any order, since every
+ * cgroup-defs,binfmts,net,socket,uio,bpf_local_storage}.h, net/sock.h and fs/mount.h of Linux 6.1 to 6.18: only the fields used here, in any order, since every
  * access is relocated by name at load time (CO-RE).
  */
 #ifndef PICKET_VMLINUX_H
@@ -36,6 +36,7 @@ enum bpf_map_type_used { /* include/uapi/linux/bpf.h */
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -198,9 +199,16 @@ struct proc_inode {
 	struct inode vfs_inode;
 };
 
+/* The mask has had two shapes (6.3: one number); both are eight bytes. */
+typedef struct kernel_cap_struct {
+	u64 val;
+} kernel_cap_t;
+
 struct cred {
 	kuid_t uid;
 	kuid_t fsuid;
+	kernel_cap_t cap_effective;
+	kernel_cap_t cap_bset;
 };
 
 struct nsproxy {
@@ -250,7 +258,23 @@ struct mm_struct {
 	unsigned long arg_end;
 };
 
-struct bpf_local_storage;
+/* Storage of a task, as a program reads it that may not call bpf_task_storage_get (storage.h). */
+struct bpf_local_storage_map {
+	u16 cache_idx;
+};
+struct bpf_local_storage_data {
+	struct bpf_local_storage_map *smap;
+	u8 data[1];
+};
+struct bpf_local_storage_elem {
+	struct hlist_node snode;
+	struct bpf_local_storage_data sdata;
+};
+struct bpf_local_storage {
+	struct bpf_local_storage_data *cache[16];
+	struct hlist_head list;
+};
+
 struct thread_info {
 	u32 status;
 };
@@ -266,6 +290,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct hlist_node pid_links[1];
 	struct mm_struct *mm;
+	const struct cred *real_cred;
 	const struct cred *cred;
 	struct fs_struct *fs;
 	struct files_struct *files;
@@ -288,6 +313,66 @@ struct filename {
 	const char *name;
 	const char *uptr;
 };
+
+struct in6_addr {
+	u8 bytes[16];
+};
+
+struct sock_common {
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	u16 skc_num;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_type;
+	u16 sk_protocol;
+};
+
+struct udp_sock {
+	int pending; /* pieces of a message wait for the rest */
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct iovec {
+	void *iov_base;
+	u64 iov_len;
+};
+
+enum iter_type { /* numbers differ between kernels: by bpf_core_enum_value only */
+	ITER_IOVEC,
+	ITER_UBUF,
+};
+
+struct iov_iter {
+	u8 iter_type;
+	unsigned long iov_offset;
+	unsigned long count;
+	unsigned long nr_segs;
+	const struct iovec *__iov;
+	void *ubuf;
+};
+struct iov_iter___iov { /* before 6.4 */
+	const struct iovec *iov;
+};
+
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+	struct iov_iter msg_iter;
+	unsigned int msg_flags;
+};
+
+struct sockaddr;
 
 struct pt_regs { /* x86-64: arch/x86/include/asm/ptrace.h */
 	unsigned long bp;
@@ -312,5 +397,61 @@ struct bpf_iter__task {
 };
 
 #pragma clang attribute pop
+
+/* Contexts of cgroup programs: no kernel types but a contract of their own (include/uapi/linux/bpf.h), not relocated. */
+struct __sk_buff {
+	__u32 len;
+	__u32 pkt_type;
+	__u32 mark;
+	__u32 queue_mapping;
+	__u32 protocol;
+	__u32 vlan_present;
+	__u32 vlan_tci;
+	__u32 vlan_proto;
+	__u32 priority;
+	__u32 ingress_ifindex;
+	__u32 ifindex;
+	__u32 tc_index;
+	__u32 cb[5];
+	__u32 hash;
+	__u32 tc_classid;
+	__u32 data;
+	__u32 data_end;
+	__u32 napi_id;
+	__u32 family;
+	__u32 remote_ip4;
+	__u32 local_ip4;
+	__u32 remote_ip6[4];
+	__u32 local_ip6[4];
+	__u32 remote_port;
+	__u32 local_port;
+	__u32 data_meta;
+	__u64 flow_keys;
+	__u64 tstamp;
+	__u32 wire_len;
+	__u32 gso_segs;
+	__u64 sk;
+	__u32 gso_size;
+};
+
+struct bpf_sock {
+	__u32 bound_dev_if;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+};
+
+struct bpf_sock_addr {
+	__u32 user_family;
+	__u32 user_ip4;
+	__u32 user_ip6[4];
+	__u32 user_port;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__u32 msg_src_ip4;
+	__u32 msg_src_ip6[4];
+	struct bpf_sock *sk;
+};
 
 #endif
