@@ -207,7 +207,8 @@ function subjectOf({ event, process, parentExecutable, sessionExecutable, path }
     process: executable,
     parent,
     source: line.text,
-    resource: event.operation === abi.operation.OPERATION_MMAP ? executable : path,
+    resource:
+      event.operation === abi.operation.OPERATION_MMAP ? executable : (operationOf(event).resource?.(event) ?? path),
     truncated: line.truncated,
     session: sessionExecutable,
   };
@@ -279,10 +280,12 @@ function actionOf({ outcome, flags: bits }: EventRecord) {
 
 const eperm = -1;
 
-function resultOf({ result, flags: bits }: EventRecord) {
+/** Refused is refused, whatever the error; the errors of system calls are the kernel's own and are told apart. */
+function resultOf({ operation, result, flags: bits }: EventRecord) {
   if ((bits & flags.EVENT_KILLED) !== 0) return 'Killed';
   if (result === 0) return 'Passed';
-  return result === eperm ? 'Operation not permitted' : 'Permission denied';
+  const ofCall = operation === abi.operation.OPERATION_SYSCALL && result === eperm;
+  return ofCall ? 'Operation not permitted' : 'Permission denied';
 }
 
 function flagsOf(event: EventRecord, truncated: boolean) {

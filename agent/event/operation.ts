@@ -1,7 +1,9 @@
 import type { VerdictAlert } from '../../otel/alert.ts';
 import * as abi from '../abi.gen.ts';
+import { capabilityNames } from '../policy/capability.ts';
 import { flagNames, mapFlags, protectionFlags } from './mapping.ts';
 import type { EventRecord } from './record.ts';
+import { addressText, kindText, protocolName, socketOf, typeName } from './socket.ts';
 import { syscallData } from './syscall.ts';
 
 /** How an alert speaks of an operation. */
@@ -10,9 +12,24 @@ export interface Operation {
   name: VerdictAlert['Operation'];
   /** Field `Data`: the hook or call with its details. */
   data(event: EventRecord): string;
+  /** Field `Resource`; absent: the path of the object. */
+  resource?(event: EventRecord): string;
 }
 
 const file = (hook: string): Operation => ({ name: 'File', data: () => `lsm=${hook}` });
+
+/** An operation on a socket; `resource` tells it where it is made and where it is put to use. */
+const socket = (hook: string, resource: typeof kindText): Operation => ({
+  name: 'Network',
+  data: (event) => {
+    const given = socketOf(event);
+    return `lsm=${hook} protocol=${protocolName(given)} type=${typeName(given.type)}`;
+  },
+  resource: (event) => resource(socketOf(event)),
+});
+
+const capabilities = [...capabilityNames].map((name) => `CAP_${name.toUpperCase()}`);
+const capability = ({ details: [number] }: EventRecord): string => capabilities[Number(number)] ?? `CAP_${number}`;
 
 /** By `enum picket_operation`: what alerts.md 2 says of each. */
 const operations: Readonly<Record<number, Operation>> = {
@@ -34,6 +51,23 @@ const operations: Readonly<Record<number, Operation>> = {
     name: 'File',
     data: ({ details: [protection, flags] }) =>
       `lsm=MMAP_FILE prot=${flagNames(protection, protectionFlags)} flags=${flagNames(flags, mapFlags)}`,
+  },
+  [abi.operation.OPERATION_SOCKET_CREATE]: socket('SOCKET_CREATE', kindText),
+  [abi.operation.OPERATION_SOCKET_BIND]: socket('SOCKET_BIND', addressText),
+  [abi.operation.OPERATION_SOCKET_CONNECT]: socket('SOCKET_CONNECT', addressText),
+  [abi.operation.OPERATION_SOCKET_LISTEN]: socket('SOCKET_LISTEN', addressText),
+  [abi.operation.OPERATION_SOCKET_ACCEPT]: socket('SOCKET_ACCEPT', addressText),
+  [abi.operation.OPERATION_SOCKET_SENDMSG]: socket('SOCKET_SENDMSG', addressText),
+  // The name as it was asked; a question that cannot be read has none.
+  [abi.operation.OPERATION_DNS]: {
+    name: 'Network',
+    data: ({ path }) => (path === '' ? 'lsm=SOCKET_SENDMSG' : `lsm=SOCKET_SENDMSG domain=${path.toWellFormed()}`),
+    resource: (event) => addressText(socketOf(event)),
+  },
+  [abi.operation.OPERATION_CAPABLE]: {
+    name: 'Capabilities',
+    data: (event) => `lsm=CAPABLE ${capability(event)}`,
+    resource: capability,
   },
 };
 

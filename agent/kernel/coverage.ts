@@ -10,7 +10,7 @@ export type Coverage =
 
 export interface CoveredOperation {
   operation: string;
-  category: 'process' | 'file' | 'syscall';
+  category: 'process' | 'file' | 'network' | 'dns' | 'capabilities' | 'syscall';
   coverage: Record<Backend, Coverage>;
 }
 
@@ -47,5 +47,25 @@ export const coveredOperations: readonly CoveredOperation[] = [
   { operation: 'rename', category: 'file', coverage: lsmAlone },
   { operation: 'chmod, chown, truncate', category: 'file', coverage: lsmAlone },
   { operation: 'map anonymous memory as executable (preset)', category: 'file', coverage: lsmAlone },
+  {
+    operation: 'create an internet socket',
+    category: 'network',
+    coverage: { lsm: 'prevented', tracepoint: 'prevented' },
+  },
+  // The kernel runs no program of a cgroup for them (kernel/bpf/cgroup.c).
+  { operation: 'create a socket of another family', category: 'network', coverage: lsmAlone },
+  {
+    operation: 'bind, connect, sendmsg of a TCP or UDP socket',
+    category: 'network',
+    coverage: { lsm: 'prevented', tracepoint: 'prevented' },
+  },
+  { operation: 'bind, connect, sendmsg of another socket', category: 'network', coverage: lsmAlone },
+  { operation: 'listen, accept', category: 'network', coverage: lsmAlone },
+  {
+    operation: 'ask a DNS server over UDP',
+    category: 'dns',
+    coverage: { lsm: 'prevented', tracepoint: 'prevented' },
+  },
+  { operation: 'use a capability', category: 'capabilities', coverage: lsmAlone },
   { operation: 'system calls', category: 'syscall', coverage: { lsm: 'reported', tracepoint: 'reported' } },
 ];

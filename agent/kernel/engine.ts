@@ -6,11 +6,14 @@ import type { HashKey } from '../policy/hash.ts';
 import { compatNumbers } from '../policy/syscall-entry.ts';
 import { type FoundPins, findPins, isConstants, ownerOf } from './adopt.ts';
 import { CallWatch } from './calls.ts';
+import { KernelError } from './error.ts';
 import type { Backend } from './feature.ts';
+import { CgroupGuards } from './guard.ts';
 import { KernelHooks } from './hook.ts';
 import type { Link } from './link.ts';
 import { type BpfMap, possibleCpus } from './map.ts';
 import { MappedArray } from './memory.ts';
+import { findCgroup2, parseMounts } from './mount.ts';
 import { type BpfObject, openObject } from './object.ts';
 import { objectInfo } from './pin.ts';
 import type { PinFolder, PinnedPrograms, PinSet, Removed } from './pins.ts';
@@ -56,9 +59,32 @@ const fileHooks = [
   'picket_path_truncate',
   'picket_mmap_file',
 ];
+/** Sockets, DNS questions, capabilities (bpf/hook_socket.h, hook_dns.h, hook_capable.h). */
+const otherHooks = [
+  'picket_capable',
+  'picket_socket_create',
+  'picket_socket_bind',
+  'picket_socket_connect',
+  'picket_socket_listen',
+  'picket_socket_accept',
+  'picket_socket_sendmsg',
+];
+/** Packets, on the root of all cgroups: the LSM backend knows a workload by the task at work. */
+const packetHook = 'picket_egress';
+/** Tracepoint backend: on the cgroups of workloads. */
+const cgroupPrograms = [
+  'picket_cgroup_create',
+  'picket_cgroup_bind4',
+  'picket_cgroup_bind6',
+  'picket_cgroup_connect4',
+  'picket_cgroup_connect6',
+  'picket_cgroup_sendmsg4',
+  'picket_cgroup_sendmsg6',
+  packetHook,
+];
 const programs: Record<Backend, readonly string[]> = {
-  lsm: [...membership, ...fileHooks, 'picket_task_alloc', 'picket_bprm_check'],
-  tracepoint: [...membership, 'picket_sys_exit'],
+  lsm: [...membership, ...fileHooks, ...otherHooks, packetHook, 'picket_task_alloc', 'picket_bprm_check'],
+  tracepoint: [...membership, 'picket_sys_exit', ...cgroupPrograms],
 };
 /** Loaded where the kernel has the hook: truncations of open files have one from 6.2 on. */
 const whereOffered = ['picket_file_truncate'];
@@ -114,6 +140,7 @@ export class Engine implements Disposable {
   readonly #programs: PinnedPrograms | undefined;
   readonly #folder: PinFolder | undefined;
   readonly #links = new Map<string, Link>();
+  readonly #guards: CgroupGuards;
   readonly #stack: DisposableStack;
   #arena: Arena | undefined;
   #out = false;
@@ -147,6 +174,7 @@ export class Engine implements Disposable {
     this.#object = object;
     this.#pins = options.pins && (found?.set ?? options.pins.of(abi.ABI));
     this.#programs = this.#pins?.programs(digest);
+    this.#guards = new CgroupGuards(object, options.backend === 'tracepoint' ? cgroupPrograms : [], this.#programs);
     if (this.#pins !== undefined) this.#pin(this.#pins, digest, { same, fresh: found === undefined });
     else this.#attachAll();
     this.calls = undo.use(
@@ -197,6 +225,22 @@ export class Engine implements Disposable {
     }
     if (carried > 0) this.sweep();
     return carried;
+  }
+
+  /** Puts the sockets of a workload under its rules: by its cgroup, where no hook knows it by the task at work. */
+  guard(cgroup: string): void {
+    this.#guards.guard(cgroup);
+  }
+
+  /** Ends that. */
+  unguard(cgroup: string): void {
+    this.#guards.release(cgroup);
+  }
+
+  /** Ends that for all cgroups that the kernel side does not know any more. */
+  collectGuards(): void {
+    const cgroups = this.map('picket_cgroups');
+    this.#guards.collect((id) => cgroups.lookup(new Uint8Array(new BigUint64Array([id]).buffer)) !== undefined);
   }
 
   /** Gives every task that is in a registered cgroup and has no record yet its record. */
@@ -254,7 +298,7 @@ export class Engine implements Disposable {
   /** Takes the programs off their hooks and removes all pins, those of other versions too. Returns what was taken out. */
   takeOut(): Removed[] {
     this.calls.takeOut();
-    const links = [...this.#links.values()];
+    const links = [...this.#links.values(), ...this.#guards.links];
     const held: Removed = { path: '', links: [], programs: [], maps: [] };
     for (const link of links) {
       const { id, programId } = objectInfo(link.fd);
@@ -273,7 +317,10 @@ export class Engine implements Disposable {
 
   /** Ends the use of the programs here. Pinned ones go on acting; all others leave the kernel. */
   [Symbol.dispose](): void {
-    if (this.#pins !== undefined && !this.#out) for (const link of this.#links.values()) link.keep();
+    if (this.#pins !== undefined && !this.#out) {
+      for (const link of this.#links.values()) link.keep();
+      this.#guards.keep();
+    }
     this.#links.clear();
     this.#stack[Symbol.dispose]();
   }
@@ -292,6 +339,9 @@ export class Engine implements Disposable {
       programs.make(constants === undefined ? undefined : this.map(constants));
     }
     this.#attachAll(same ? programs.names : []);
+    const programFd = (name: string): number | undefined =>
+      this.backend === 'tracepoint' && cgroupPrograms.includes(name) ? this.#object.programFd(name) : undefined;
+    for (const other of pins.otherPrograms(digest)) programs.takeCgroups(other, programFd);
     const { name, path } = this.hashKey;
     const hashKey = { name: String(name), path: String(path) };
     pins.writeRecord({ id: this.id, digest, hashKey, owner: ownerOf(process.pid) });
@@ -302,10 +352,11 @@ export class Engine implements Disposable {
   #attachAll(attached: readonly string[] = []): void {
     for (const { name, autoload, autoattach } of this.#object.programs)
       if (autoload && autoattach && !attached.includes(name)) this.#attach(name);
+    if (this.backend === 'lsm' && !attached.includes(packetHook)) this.#attach(packetHook, cgroupRoot());
   }
 
-  #attach(program: string): void {
-    const link = this.#object.attach(program);
+  #attach(program: string, cgroup?: string): void {
+    const link = this.#object.attach(program, cgroup);
     this.#links.set(program, link);
     this.#programs?.pin(link);
   }
@@ -318,11 +369,19 @@ function chooseParts(object: BpfObject, { backend, denyRingBytes, auditRingBytes
   for (const { name, section } of object.programs) {
     const here = backend === 'lsm' && whereOffered.includes(name) && hooks.has(section);
     object.setAutoload(name, wanted.has(name) || here);
+    if (cgroupPrograms.includes(name)) object.setAutoattach(name, false);
   }
   for (const iterator of iterators) object.setAutoattach(iterator, false);
   object.setMaxEntries('picket_scratch', scratchPerCpu * possibleCpus());
   object.setMaxEntries('picket_ring_deny', denyRingBytes);
   object.setMaxEntries('picket_ring_audit', auditRingBytes);
+}
+
+/** @throws KernelError `not-supported` without cgroup v2, which is what a workload is known by */
+function cgroupRoot(): string {
+  const root = findCgroup2(parseMounts(readFileSync('/proc/self/mountinfo', 'utf8')));
+  if (root === undefined) throw new KernelError('not-supported', 'no cgroup v2 hierarchy is mounted here');
+  return root;
 }
 
 function setConstants({ constants }: BpfObject, backend: Backend, hashKey: HashKey): void {

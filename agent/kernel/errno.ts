@@ -14,6 +14,7 @@ export const errno = {
   EINVAL: 22,
   ENOSPC: 28,
   ENOSYS: 38,
+  ENOLINK: 67,
   EOPNOTSUPP: 95,
   ENOTSUPP: 524,
 } as const;

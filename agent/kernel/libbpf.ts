@@ -75,9 +75,11 @@ const declarations = {
   bpf_program__insns: ['libbpf', 'handle', 'handle'],
   bpf_program__insn_cnt: ['libbpf', 'size', 'handle'],
   bpf_program__attach: ['libbpf', 'handle', 'handle'],
+  bpf_program__attach_cgroup: ['libbpf', 'handle', 'handle', 'i32'],
   bpf_link__fd: ['libbpf', 'status', 'handle'],
   bpf_link__disconnect: ['libbpf', 'nothing', 'handle'],
   bpf_iter_create: ['libbpf', 'status', 'i32'],
+  bpf_link_update: ['libbpf', 'status', 'i32', 'i32', 'bytes?'],
   bpf_link__destroy: ['libbpf', 'status', 'handle'],
 
   bpf_map__name: ['libbpf', 'text', 'handle'],

@@ -1,4 +1,4 @@
-import { closeSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { KernelError } from './error.ts';
 import { call, type Handle } from './libbpf.ts';
 import { pin } from './pin.ts';
@@ -8,9 +8,19 @@ export class Link implements Disposable {
   readonly program: string;
   #link: Handle | undefined;
 
-  constructor(program: string, handle: Handle) {
+  /** `cgroup`: path of the cgroup v2 directory that a program of this kind is attached to; it acts on all below. */
+  constructor(program: string, handle: Handle, cgroup?: string) {
     this.program = program;
-    this.#link = call('bpf_program__attach', `attaching program ${program}`, handle);
+    if (cgroup === undefined) {
+      this.#link = call('bpf_program__attach', `attaching program ${program}`, handle);
+      return;
+    }
+    const folder = openSync(cgroup, 'r');
+    try {
+      this.#link = call('bpf_program__attach_cgroup', `attaching program ${program} to ${cgroup}`, handle, folder);
+    } finally {
+      closeSync(folder);
+    }
   }
 
   get open(): boolean {

@@ -151,9 +151,12 @@ export class BpfObject implements Disposable {
     return performance.now() - started;
   }
 
-  /** Attaches one loaded program to the hook that its section names. Closing the link, or the object, takes it off again. */
-  attach(program: string): Link {
-    const link = this.#link(program);
+  /**
+   * Attaches one loaded program to the hook that its section names, programs of cgroups to the cgroup with this path. Closing
+   * the link, or the object, takes it off again.
+   */
+  attach(program: string, cgroup?: string): Link {
+    const link = this.#link(program, cgroup);
     this.#links.push(link);
     return link;
   }
@@ -212,9 +215,9 @@ export class BpfObject implements Disposable {
     return this.#object;
   }
 
-  #link(program: string): Link {
+  #link(program: string, cgroup?: string): Link {
     if (!this.#loaded) throw new KernelError('failed', `attaching program ${program}: the object is not loaded`);
-    return withLog(() => new Link(program, this.#program(program)));
+    return withLog(() => new Link(program, this.#program(program), cgroup));
   }
 
   #beforeLoad(tried: string): void {

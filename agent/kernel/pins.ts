@@ -4,6 +4,9 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { AgentError } from '../error.ts';
+import { errno } from './errno.ts';
+import { KernelError } from './error.ts';
+import { call } from './libbpf.ts';
 import type { Link } from './link.ts';
 import { type BpfMap, createMap, mapTypes } from './map.ts';
 import { isThere, objectInfo, openPinned, openPinnedMap, pin } from './pin.ts';
@@ -12,6 +15,7 @@ const bpfMagic = 0xcafe4a11;
 const recordBytes = 1024;
 const firstKey = new Uint8Array(4);
 const folderName = /^v(\d+)(-old)?$/;
+const cgroupName = /^cgroup-(\d+)$/;
 
 /** What a set of pins says about itself, for the next agent: JSON in a map of one element. */
 const recordSchema = z.object({
@@ -48,6 +52,7 @@ export interface Removed extends KernelObjects {
  * v2/programs-BUILD/rodata         the constants of these programs
  * v2/calls-RANDOM/…                the links of programs for system calls that rules name, made anew by each agent
  * v2/calls-RANDOM/maps/…           the maps that lead from one of these programs to another
+ * v2/programs-BUILD/cgroup-ID/…    links of programs that act on single cgroups
  * v2-old/                          a set that does not fit the programs any more, until others have taken over
  * ```
  */
@@ -159,6 +164,12 @@ export class PinSet {
     return new PinnedCalls(this.path, `calls-${randomUUID().slice(0, 8)}`);
   }
 
+  /** The attached programs of other builds. */
+  otherPrograms(digest: string): PinnedPrograms[] {
+    const { path } = this.programs(digest);
+    return this.#programFolders.filter((folder) => folder !== path).map((folder) => new PinnedPrograms(folder));
+  }
+
   /** The programs of other builds go. */
   removeOtherPrograms(digest: string): void {
     const { path } = this.programs(digest);
@@ -199,6 +210,8 @@ export class PinSet {
       }
     };
     const calls = callFolders(this.path);
+    for (const folder of this.#programFolders)
+      for (const name of list(folder)) if (cgroupName.test(name)) look(join(folder, name), true);
     for (const folder of [...this.#programFolders, ...calls]) look(folder, true);
     for (const folder of [this.path, ...calls].flatMap((path) => [path, join(path, 'maps')]))
       if (!calls.includes(folder)) look(folder, false);
@@ -237,6 +250,53 @@ export class PinnedPrograms {
 
   pin(link: Link): void {
     link.pin(join(this.path, link.program));
+  }
+
+  /** Ids of the cgroups that programs are attached to. */
+  get cgroups(): string[] {
+    return list(this.path).flatMap((name) => cgroupName.exec(name)?.[1] ?? []);
+  }
+
+  /** The programs that are attached to a cgroup. */
+  cgroupPrograms(id: string): string[] {
+    return list(this.#cgroup(id), false);
+  }
+
+  pinCgroup(id: string, link: Link): void {
+    mkdirSync(this.#cgroup(id), { recursive: true, mode: 0o700 });
+    link.pin(join(this.#cgroup(id), link.program));
+  }
+
+  removeCgroup(id: string): void {
+    removeTree(this.#cgroup(id));
+  }
+
+  /**
+   * Takes over the links to cgroups of another build: each gets the program of the same name in place of its own, at once.
+   *
+   * @param programFd of the new program; undefined: there is none of this name any more, and the link goes with its folder
+   */
+  takeCgroups(from: PinnedPrograms, programFd: (program: string) => number | undefined): void {
+    for (const id of from.cgroups)
+      for (const program of from.cgroupPrograms(id)) {
+        const fd = programFd(program);
+        const link = fd === undefined ? undefined : openPinned(join(from.#cgroup(id), program));
+        if (fd === undefined || link === undefined) continue;
+        try {
+          call('bpf_link_update', `replacing program ${program} on the cgroup ${id}`, link, fd, null);
+          mkdirSync(this.#cgroup(id), { recursive: true, mode: 0o700 });
+          pin(link, join(this.#cgroup(id), program));
+        } catch (error) {
+          // Its cgroup is gone (ENOLINK): so is what it guarded.
+          if (!(error instanceof KernelError) || error.errno !== errno.ENOLINK) throw error;
+        } finally {
+          closeSync(link);
+        }
+      }
+  }
+
+  #cgroup(id: string): string {
+    return join(this.path, `cgroup-${id}`);
   }
 
   unpin(program: string): void {

@@ -1,4 +1,4 @@
-import { category as categories, outcome, preset as presets, setFlags, verdict } from '../abi.gen.ts';
+import { category as categories, key as keys, outcome, preset as presets, setFlags, verdict } from '../abi.gen.ts';
 import type { WorkloadRecord } from '../workload/workload.ts';
 import { baseline } from './baseline.ts';
 import { addGlobs } from './glob-key.ts';
@@ -7,13 +7,13 @@ import { modeOf, posturesOf } from './posture.ts';
 import { presetNumber } from './preset.ts';
 import type { Category, Policy } from './rule.ts';
 import { categoryNumber, ruleKeys } from './rule-key.ts';
-import type { RuleSet } from './ruleset.ts';
+import type { RuleEntry, RuleSet } from './ruleset.ts';
 import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
 import { SlotTable } from './slot.ts';
 import { numberSources } from './source.ts';
 import { below, type Spellings } from './spelling.ts';
-import { outcomeOf } from './verdict.ts';
+import { noOutcomes, outcomeOf } from './verdict.ts';
 
 export { CompileError } from './compile-error.ts';
 
@@ -57,7 +57,7 @@ export function compile(
   return {
     flags: flags >>> 0,
     judged: infos.reduce((mask, { category }) => mask | (1 << categoryNumber(category)), 0),
-    entries: [...slots.entries, ...sources.entries],
+    entries: [...slots.entries, ...sources.entries, ...namespaceEntries(rules, workload.namespace)],
     automata,
     rules: infos,
     presets: presetOutcomes(asked),
@@ -65,6 +65,18 @@ export function compile(
     policies: covering,
     diagnostics,
   };
+}
+
+/** For DNS rules: how the kernel tells the search suffix of the workload's namespace from a domain of the same shape. */
+function namespaceEntries(rules: readonly NumberedRule[], namespace: string): RuleEntry[] {
+  if (namespace === '' || !rules.some(({ category }) => category === 'dns')) return [];
+  return [
+    {
+      object: { kind: 'name', name: namespace.toLowerCase() },
+      category: categories.CATEGORY_DNS | (1 << keys.KEY_DETAIL),
+      ...{ source: 0, exact: noOutcomes, near: noOutcomes, deep: noOutcomes, flags: 0, list: 0 },
+    },
+  ];
 }
 
 /** What of `enum picket_set_flags` the rules ask for. */

@@ -3,23 +3,16 @@ import type { Backend } from '../kernel/feature.ts';
 import { type Diagnostic, diagnose } from './diagnostic.ts';
 import { depthOf } from './path.ts';
 import type { Report } from './report.ts';
-import type { Category, Policy, Rule } from './rule.ts';
+import type { Policy, Rule } from './rule.ts';
 import { rulePaths } from './spelling.ts';
-
-/**
- * What the kernel side does not enforce yet. A policy that uses any of it is refused as a whole: half a policy in force
- * would look like protection. Shrink these tables as the kernel side grows; nothing else knows about gaps.
- */
-const uncoveredCategories: Partial<Record<Category, string>> = {
-  network: 'network rules',
-  dns: 'DNS rules',
-  capabilities: 'capability rules',
-};
 
 /** Names in a path that the walk in the kernel reaches; one of its steps is spent on the root. */
 export const maxDepth = limits.MAX_COMPONENTS - 1;
 
-/** Refuses the policy (LoadFailed) for every part that this version does not enforce. */
+/**
+ * Refuses the policy (LoadFailed) for every part that this version does not enforce: half a policy in force would look like
+ * protection. Shrinks as the kernel side grows; nothing else knows about gaps.
+ */
 export function refuseUncovered(policy: Policy, report: Report): void {
   const refuse = (field: string, what: string, rule?: Pick<Rule, 'position'>): void =>
     report.refuse(field, `this version does not enforce ${what}; the policy is not loaded`, {
@@ -29,27 +22,31 @@ export function refuseUncovered(policy: Policy, report: Report): void {
 
   for (const rule of policy.rules) {
     const { where } = rule;
-    const uncovered = uncoveredCategories[rule.category];
-    if (uncovered !== undefined) refuse(where, uncovered, rule);
     if (rulePaths(rule).some((path) => depthOf(path) > maxDepth))
       refuse(where, `paths of more than ${maxDepth} components`, rule);
   }
 }
+
+const categoryGaps = [
+  [
+    'file',
+    'the tracepoint backend judges opens; writing through an open descriptor, creating, removing, linking, renaming and changing attributes are not judged',
+  ],
+  [
+    'network',
+    'the tracepoint backend judges that internet sockets are made, and bind, connect and messages of TCP and UDP; listen, accept, other use of raw sockets and other families, such as packet, are not judged',
+  ],
+  ['capabilities', 'the tracepoint backend does not judge the use of capabilities'],
+] as const;
 
 /** What the rules of a policy that is loaded do not reach with a backend: a reader would take "Block" for all that opens are not. */
 export function gapsOf({ kind, namespace, name, rules, presets }: Policy, backend: Backend): Diagnostic[] {
   if (backend === 'lsm') return [];
   const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
   const gaps: Diagnostic[] = [];
-  if (rules.some((rule) => rule.category === 'file'))
-    gaps.push(
-      diagnose(
-        subject,
-        'NotCovered',
-        'spec.file',
-        'the tracepoint backend judges opens; writing through an open descriptor, creating, removing, linking, renaming and changing attributes are not judged',
-      ),
-    );
+  for (const [category, message] of categoryGaps)
+    if (rules.some((rule) => rule.category === category))
+      gaps.push(diagnose(subject, 'NotCovered', `spec.${category}`, message));
   for (const { name, where } of presets)
     if (onFiles.has(name))
       gaps.push(diagnose(subject, 'NotCovered', where, `the tracepoint backend does not carry out ${name}`));

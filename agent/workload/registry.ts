@@ -251,6 +251,7 @@ export class WorkloadRegistry {
 
   /** Leads the tasks of the workload's cgroups to it: those to come, and those that are there. */
   connect(workload: Workload): void {
+    this.#engine.guard(workload.record.cgroup);
     this.#lead(workload);
     this.#engine.sweep();
   }
@@ -259,11 +260,13 @@ export class WorkloadRegistry {
   connectAll(): void {
     for (const workload of this.all) {
       try {
+        this.#engine.guard(workload.record.cgroup);
         this.#lead(workload);
       } catch (error) {
         if (!(error instanceof AgentError)) throw error; // its cgroup is gone: `ended` tells
       }
     }
+    this.#engine.collectGuards();
     this.#engine.sweep();
   }
 
@@ -324,6 +327,7 @@ export class WorkloadRegistry {
     const cgroups = this.#engine.map('picket_cgroups');
     for (const [key, value] of cgroups.entries())
       if (new DataView(value.buffer, value.byteOffset).getBigUint64(0, true) === workload.id) cgroups.delete(key);
+    this.#engine.unguard(workload.record.cgroup);
   }
 
   #drop(workload: Workload): void {

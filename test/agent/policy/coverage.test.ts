@@ -4,34 +4,13 @@ import { parsePolicyObject } from '../../../agent/policy/read.ts';
 import type { Policy } from '../../../agent/policy/rule.ts';
 import { ksp } from './objects.ts';
 
-const good = { matchPaths: [{ path: '/a' }] };
-
-describe('a policy that uses what is not enforced yet is refused as a whole', () => {
-  it.each<[string, Record<string, unknown>, string]>([
-    [
-      'network',
-      ksp({ file: good, network: { matchProtocols: [{ protocol: 'tcp' }] } }),
-      'spec.network.matchProtocols[0]',
-    ],
-    ['dns', ksp({ network: { matchDNSQueries: [{ domain: 'a.b' }] } }), 'spec.network.matchDNSQueries[0]'],
-    [
-      'capabilities',
-      ksp({ capabilities: { matchCapabilities: [{ capability: 'kill' }] } }),
-      'spec.capabilities.matchCapabilities[0]',
-    ],
-  ])('%s', (_, object, field) => {
-    const reading = parsePolicyObject(object);
-    expect(reading.policy).toBeUndefined();
-    expect(reading.status).toBe('Invalid');
-    expect(reading.diagnostics).toMatchObject([
-      { code: 'LoadFailed', level: 'error', policy: 'p', field, message: expect.stringContaining('does not enforce') },
-    ]);
-  });
-
-  it('covers every system call, and paths as deep as the kernel walks', () => {
+describe('refuseUncovered()', () => {
+  it('lets every category pass, and paths as deep as the kernel walks', () => {
     const object = ksp({
       action: 'Audit',
       file: { matchPaths: [{ path: '/a'.repeat(maxDepth) }] },
+      network: { matchProtocols: [{ protocol: 'tcp' }], matchDNSQueries: [{ domain: 'a.b' }] },
+      capabilities: { matchCapabilities: [{ capability: 'kill' }] },
       syscalls: { matchSyscalls: [{ syscall: ['unlink', 'openat', 'getpid'] }] },
     });
     expect(parsePolicyObject(object)).toMatchObject({ status: 'Accepted', diagnostics: [] });
@@ -46,6 +25,22 @@ describe('gapsOf()', () => {
       metadata: { name: 'p', namespace: 'n' },
       spec: { action: 'Block', ...spec },
     }).policy as Policy;
+
+  it.each([
+    ['network', { network: { matchProtocols: [{ protocol: 'packet' }] } }, /listen, accept/],
+    ['capabilities', { capabilities: { matchCapabilities: [{ capability: 'kill' }] } }, /does not judge/],
+  ])('says what the tracepoint backend does not judge of %s', (category, spec, message) => {
+    expect(gapsOf(policyWith(spec), 'tracepoint')).toMatchObject([
+      {
+        policy: 'p',
+        code: 'NotCovered',
+        level: 'warning',
+        field: `spec.${category}`,
+        message: expect.stringMatching(message),
+      },
+    ]);
+    expect(gapsOf(policyWith({ network: { matchDNSQueries: [{ domain: 'a.b' }] } }), 'tracepoint')).toEqual([]);
+  });
 
   it('says what the tracepoint backend does not judge of file rules, and nothing of others', () => {
     const [gap, ...more] = gapsOf(policyWith({ file: { matchPaths: [{ path: '/f' }] } }), 'tracepoint');

@@ -48,8 +48,14 @@ describe('the keys of rules without a path', () => {
     const { entries, judged } = compiled([
       ksp({ network: { matchDNSQueries: [{ domain: 'WWW.Example.org.', action: 'Audit' }] } }),
     ]);
-    const [entry, ...more] = entries;
+    const [entry, namespace, ...more] = entries;
     expect(more).toEqual([]);
+    // So that a cluster's search suffix is known: the name of the workload's namespace, about which no rule says anything.
+    expect(namespace).toMatchObject({
+      object: { kind: 'name', name: 'demo' },
+      category: 3 | (1 << 8),
+      exact: noOutcomes,
+    });
     expect(entry).toMatchObject({ object: { kind: 'path', path: '/org/example/www' }, category: 3, source: 0 });
     for (const outcomes of [entry?.exact, entry?.near, entry?.deep]) expect(outcomes?.[0]).toBe(alert);
     expect(judged).toBe(8);
