@@ -69,3 +69,11 @@ export const coveredOperations: readonly CoveredOperation[] = [
   { operation: 'use a capability', category: 'capabilities', coverage: lsmAlone },
   { operation: 'system calls', category: 'syscall', coverage: { lsm: 'reported', tracepoint: 'reported' } },
 ];
+
+/** The table as README shows it. */
+export function coverageTable(): string {
+  const rows = coveredOperations.map(
+    ({ operation, coverage }) => `| ${operation} | ${coverage.lsm} | ${coverage.tracepoint} |`,
+  );
+  return ['| operation | `lsm` | `tracepoint` |', '| --- | --- | --- |', ...rows].join('\n');
+}

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { coveredOperations } from '../../../agent/kernel/coverage.ts';
+import { coverageTable, coveredOperations } from '../../../agent/kernel/coverage.ts';
 import { doctor } from '../../../agent/kernel/doctor.ts';
 import type { Probes } from '../../../agent/kernel/facts.ts';
 import { fakeProbes, refused } from './machine.ts';
@@ -83,6 +84,12 @@ describe('doctor()', () => {
     const { backend, coverage } = JSON.parse(text) as { backend: null; coverage: { coverage: string }[] };
     expect([status, backend]).toEqual([3, null]);
     expect(new Set(coverage.map((row) => row.coverage))).toEqual(new Set(['unseen']));
+  });
+
+  it('says the same as README', () => {
+    const readme = readFileSync(`${root}README.md`, 'utf8');
+    const [, shown] = /<!-- coverage: .* -->\n(.*)\n<!-- \/coverage -->/s.exec(readme) ?? [];
+    expect(shown?.trim()).toBe(coverageTable());
   });
 
   it('says each operation once', () => {
