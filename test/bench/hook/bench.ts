@@ -24,7 +24,7 @@ async function measureHook({ kernel, say }: BenchOptions): Promise<BenchResult> 
   copyFileSync(loop, program);
   say(`measuring on ${guest.release}`);
   const stage = join(import.meta.dirname, 'stage.ts');
-  const { status, stdout, stderr } = await guest.run([process.execPath, stage, program], { timeoutMs: 300_000 });
+  const { status, stdout, stderr } = await guest.run([process.execPath, stage, program], { timeoutMs: 1_200_000 });
   if (status !== 0) throw new Error(`the measurement in the guest ended with status ${status}:\n${stderr}${stdout}`);
   const figures = figuresOf(JSON.parse(String(stdout)) as Report);
   const table = hookTable(figures, guest.release);
