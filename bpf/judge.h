@@ -193,6 +193,9 @@ static __always_inline bool judge__level(struct scratch *s)
 {
 	s->search.automaton = 0;
 	judge__look_up(s);
+#ifdef JUDGE_WITHOUT_GLOBS /* for programs whose rules have none: the automata take a third of the stack */
+	return true;
+#endif
 	return !s->search.automaton || glob__match(s, s->search.automaton, s->search.depth);
 }
 
