@@ -107,6 +107,9 @@ describe('explain()', () => {
       decides: true,
       spelling: '/usr/bin/dash',
     });
+    expect(
+      explained([process({ matchPatterns: [{ pattern: '/bin/d*' }] })], exec('/usr/bin/dash'), { spellings }).rules[0],
+    ).toMatchObject({ decides: true, object: 'glob', spelling: '/usr/bin/d*' });
     expect(explained([process({ matchPaths: [{ execname: 'dash' }] })], exec('/usr/bin/dash')).verdict).toBe('deny');
   });
 
@@ -134,6 +137,44 @@ describe('explain()', () => {
     const annotations = (value: string) => ({ annotations: { 'kubearmor-policy': value } });
     expect(explained([block(paths('/f'))], open('/f'), annotations('audited'))).toMatchObject({ verdict: 'alert' });
     expect(explained([block(paths('/f'))], open('/f'), annotations('disabled')).verdict).toBe('pass');
+  });
+
+  it('knows sockets, domains, capabilities and system calls', () => {
+    const network = {
+      action: 'Block',
+      network: { matchProtocols: [{ protocol: 'tcp' }, { protocol: 'all', action: 'Audit' }] },
+    };
+    const socket = (...names: string[]) => open('', { category: 'network', thing: { kind: 'socket', names } });
+    expect(explained([network], socket('tcp', 'stream', 'all')).verdict).toBe('deny');
+    expect(explained([network], socket('udp', 'dgram', 'all')).verdict).toBe('alert');
+    const dns = {
+      action: 'Block',
+      network: { matchDNSQueries: [{ domain: 'example.org' }, { domain: 'www.example.org', action: 'Audit' }] },
+    };
+    const question = (domain: string) => open('', { category: 'dns', thing: { kind: 'domain', domain } });
+    expect(explained([dns], question('a.www.example.org')).verdict).toBe('alert');
+    expect(explained([dns], question('ftp.example.org')).verdict).toBe('deny');
+    expect(explained([dns], question('notexample.org')).verdict).toBe('pass');
+    const capability = { action: 'Block', capabilities: { matchCapabilities: [{ capability: 'net_raw' }] } };
+    expect(
+      explained([capability], open('', { category: 'capabilities', thing: { kind: 'capability', name: 'net_raw' } }))
+        .verdict,
+    ).toBe('deny');
+    const calls = {
+      syscalls: {
+        matchPaths: [{ path: '/home/', syscall: ['rmdir'], recursive: true }],
+        matchSyscalls: [{ syscall: ['rmdir'] }],
+      },
+    };
+    const call = (path?: string) => open('', { category: 'syscalls', thing: { kind: 'call', name: 'rmdir', path } });
+    expect(explained([calls], call('/home/a')).rules.map(({ path }) => path)).toEqual([
+      'spec.syscalls.matchPaths[0]',
+      'spec.syscalls.matchSyscalls[0]',
+    ]);
+    expect(explained([calls], call()).rules[0]).toMatchObject({
+      path: 'spec.syscalls.matchSyscalls[0]',
+      decides: true,
+    });
   });
 
   it('takes a program whose source is not known for no source of any rule', () => {
