@@ -3,7 +3,7 @@
 // The names are common words, so take them as: import * as abi from '…/abi.gen.ts'; abi.event.fields.seq.offset
 
 /** Version of the byte contract between the BPF object and the agent. */
-export const ABI = 5;
+export const ABI = 6;
 
 /** enum picket_access */
 export const access = {
@@ -38,7 +38,8 @@ export const callShape = {
   CALL_ENDS: 4194304,
   CALL_EXECUTES: 8388608,
   CALL_MOUNTS: 16777216,
-  CALL_RETURNS_ANYTHING: 33554432,
+  CALL_ENTERS: 33554432,
+  CALL_CONFINES: 67108864,
   CALL_MULTIPLEXED: 32768,
 } as const;
 
@@ -107,6 +108,7 @@ export const eventKind = {
   EVENT_EXIT: 3,
   EVENT_ALERT: 4,
   EVENT_PATH: 5,
+  EVENT_NOT_COVERED: 7,
   EVENT_UNRESOLVED: 6,
 } as const;
 
@@ -121,7 +123,7 @@ export const key = {
 
 /** enum picket_limits */
 export const limits = {
-  ABI: 5,
+  ABI: 6,
   MAX_COMPONENTS: 2048,
   MAX_NAME: 255,
   MAX_PATH: 4095,
@@ -244,6 +246,7 @@ export const verdict = {
 export const workloadFlags = {
   WORKLOAD_HOST_MOUNTS: 1,
   WORKLOAD_STARTED: 2,
+  WORKLOAD_IO_URING: 4,
 } as const;
 
 /** struct picket_automaton */

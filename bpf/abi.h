@@ -12,7 +12,7 @@
 #define PICKET_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 
 enum picket_limits {
-	PICKET_ABI = 5,
+	PICKET_ABI = 6,
 	/* Names of one path and its root: 4,095 bytes hold 2,047. A power of two, for the masks that the verifier needs. */
 	PICKET_MAX_COMPONENTS = 2048,
 	/* Bytes of one component: NAME_MAX of every Linux file system. */
@@ -224,6 +224,7 @@ PICKET_ASSERT_SIZE(picket_control, 24);
 enum picket_workload_flags {
 	PICKET_WORKLOAD_HOST_MOUNTS = 1, /* the workload lives in the host's mount namespace (a local workload) */
 	PICKET_WORKLOAD_STARTED = 2,     /* its first program has run: who enters from now on is an exec session */
+	PICKET_WORKLOAD_IO_URING = 4,    /* has set up an io_uring under rules that do not reach into it (tracepoint backend) */
 };
 
 /* One slot of the workload table. `set` and `generation` change together with one 8-byte store. */
@@ -291,10 +292,11 @@ enum picket_call_shape {
 	PICKET_CALL_OPENS = 524288,  /* returns the descriptor of its object */
 	PICKET_CALL_FILE = 1048576,  /* opens a file, be it for the kernel's own use */
 	PICKET_CALL_MAPS = 2097152,  /* mmap: its descriptor counts unless the mapping is anonymous */
-	PICKET_CALL_ENDS = 4194304,  /* does not return */
+	PICKET_CALL_ENDS = 4194304,  /* does not return, or not what it did */
 	PICKET_CALL_EXECUTES = 8388608, /* does not return when it succeeds */
 	PICKET_CALL_MOUNTS = 16777216,  /* the kernel looks up a path that it has copied before */
-	PICKET_CALL_RETURNS_ANYTHING = 33554432, /* what it returns is no result */
+	PICKET_CALL_ENTERS = 33554432,  /* makes its object the working directory */
+	PICKET_CALL_CONFINES = 67108864, /* makes its object the root directory */
 	PICKET_CALL_MULTIPLEXED = 0x8000, /* in a table of numbers of 32-bit programs: the first argument tells the call */
 };
 
@@ -304,6 +306,7 @@ enum picket_event_kind {
 	PICKET_EVENT_EXIT = 3,  /* the last thread of a process has ended */
 	PICKET_EVENT_ALERT = 4, /* a verdict: strings path (DNS: the name as asked), args (of a program that was to start), cwd */
 	PICKET_EVENT_PATH = 5,  /* string path: the one that the next alert with this path_hash is about */
+	PICKET_EVENT_NOT_COVERED = 7, /* the workload does something that this backend cannot see: it has set up an io_uring */
 	PICKET_EVENT_UNRESOLVED = 6, /* an object without a path where rules might have refused it; path: the readable rest */
 };
 
@@ -392,9 +395,9 @@ struct picket_event {
 	__u32 throttle_slot; /* reserved for throttling: 0 */
 	__u32 preset;        /* 1 + enum picket_preset; 0: none */
 	/*
-	 * System call: its first arguments. Network, DNS: family | type << 16 | protocol << 32 | port << 48, then the address
-	 * (IPv4 in the first 4 bytes) and how many bytes it has, 0: neither it nor the port is known. Capability: its number. Anonymous mapping: prot, flags. Unresolved: enum
-	 * picket_unresolved.
+	 * System call: the first four of its arguments that are no paths. Network, DNS: family | type << 16 | protocol << 32 |
+	 * port << 48, then the address (IPv4 in the first 4 bytes) and how many bytes it has, 0: neither it nor the port is known.
+	 * Capability: its number. Anonymous mapping: prot, flags. Unresolved: enum picket_unresolved.
 	 */
 	__u64 details[4];
 

@@ -24,6 +24,9 @@ enum {
 	CALL_NONE = ~0U,
 };
 
+/* Objects of a call that can be asked for beside its descriptors. */
+enum { CALL_PWD = CALL_AT_CURRENT, CALL_ROOT = -1000, CALL_NO_OBJECT = -1001 };
+
 /* By the number of the call: enum picket_call_shape. Set by the agent. */
 const volatile __u32 picket_call_shapes[PICKET_MAX_SYSCALLS] = {};
 /* Of a 32-bit program: the calls behind socketcall and ipc, by the first argument. Set by the agent. */
@@ -47,14 +50,15 @@ struct {
 	__type(value, struct call_state);
 } picket_calls SEC(".maps");
 
-/* A call that rules name, with who makes it. */
+/* A call that rules name, with who makes it. Small: it lies on the stack below the search, which needs most of its 512 bytes. */
 struct call {
 	struct judgement j;
-	__u64 args[REGISTERS_ARGUMENTS];
 	struct task_struct *task;
 	struct picket_task *record;
+	const struct pt_regs *regs; /* NULL: the arguments are not known any more */
 	__u32 number;
 	__u32 shape;
+	__u32 multiplexed; /* 0, or the number by which several calls go */
 };
 
 static __always_inline bool call__named(const struct judgement *j, __u32 number)
@@ -67,13 +71,39 @@ static __always_inline bool call__reported(long ret)
 	return ret >= 0 || ret == -CALL_EPERM || ret == -CALL_EACCES;
 }
 
-/* Several calls in one: which it is, and its own arguments. */
-static __always_inline __u32 call__demultiplex(__u32 number, __u64 *args)
+/* Fills `call`; false: no rule names it. */
+static __always_inline bool call__open(struct call *call, __u64 number, const struct pt_regs *regs)
 {
-	__u32 ipc = number & 1, call = args[0] & 31;
+	call->task = bpf_get_current_task_btf();
+	call->record = task__record(call->task);
+	if (!call->record || call->record->flags & PICKET_TASK_ENTRY)
+		return false;
+	if (number & PICKET_CALL_MULTIPLEXED && regs) {
+		call->multiplexed = number;
+		number = picket_multiplexed[number & 1][registers__first(call->task, regs) & 31];
+	}
+	call->regs = regs;
+	call->number = number;
+	if (number >= SYSCALL_OTHER)
+		return false;
+	call->shape = picket_call_shapes[number & (PICKET_MAX_SYSCALLS - 1)];
+	return judge__begin(&call->j, call->record, PICKET_CATEGORY_SYSCALL | (__u32)number << PICKET_KEY_DETAIL) &&
+	       call__named(&call->j, number);
+}
+
+/* Reads the arguments of the call; those of several calls in one are behind the number of the call. */
+static __always_inline void call__arguments(const struct call *call, __u64 *args)
+{
 	__u32 words[REGISTERS_ARGUMENTS] = {};
 
-	if (ipc) {
+	if (!call->regs) {
+		__builtin_memset(args, 0, REGISTERS_ARGUMENTS * 8);
+		return;
+	}
+	registers__arguments(call->task, call->regs, args);
+	if (!call->multiplexed)
+		return;
+	if (call->multiplexed & 1) { /* ipc */
 		for (int i = 0; i < REGISTERS_ARGUMENTS - 1; i++)
 			args[i] = args[i + 1];
 		args[REGISTERS_ARGUMENTS - 1] = 0;
@@ -82,25 +112,6 @@ static __always_inline __u32 call__demultiplex(__u32 number, __u64 *args)
 		for (int i = 0; i < REGISTERS_ARGUMENTS; i++)
 			args[i] = words[i];
 	}
-	return picket_multiplexed[ipc][call];
-}
-
-/* Fills `call`; false: no rule names it. */
-static __always_inline bool call__open(struct call *call, __u64 number, const struct pt_regs *regs)
-{
-	call->task = bpf_get_current_task_btf();
-	call->record = task__record(call->task);
-	if (!call->record || call->record->flags & PICKET_TASK_ENTRY)
-		return false;
-	registers__arguments(call->task, regs, call->args);
-	if (number & PICKET_CALL_MULTIPLEXED)
-		number = call__demultiplex(number, call->args);
-	call->number = number;
-	if (number >= SYSCALL_OTHER)
-		return false;
-	call->shape = picket_call_shapes[number & (PICKET_MAX_SYSCALLS - 1)];
-	return judge__begin(&call->j, call->record, PICKET_CATEGORY_SYSCALL | (__u32)number << PICKET_KEY_DETAIL) &&
-	       call__named(&call->j, number);
 }
 
 static __always_inline __u64 call__stamp(const struct judgement *j)
@@ -142,8 +153,13 @@ static __always_inline void call__search(struct call *call, struct scratch *s, c
 	if (!state)
 		s->call.outcome = PICKET_OUTCOME_NONE;
 	s->call.length = 0;
-	for (int i = 0; i < REGISTERS_ARGUMENTS; i++)
-		s->arguments[i] = call->args[i];
+	call__arguments(call, s->look.arguments);
+	s->look.generation = call->j.generation;
+	s->look.number = call->number;
+	s->look.shape = call->shape;
+	s->look.object = CALL_NO_OBJECT;
+	s->look.late = 0;
+	s->look.result = 0;
 }
 
 /* Is what was found for one object better than the best so far? Equals: the object that came first. */
@@ -181,8 +197,9 @@ __noinline int call__consider(struct scratch *s, __u64 mnt, __u64 dentry)
 		return 0;
 	best = &s->call;
 	walked = path__walk(s, mnt, dentry);
-	if (walked == WALK_INTERNAL)
-		return 0; /* a pipe, a socket: it has no path */
+	/* A pipe, a socket: it has no path. Of some not even the root of their file system is above them. */
+	if (walked == WALK_INTERNAL || (walked == WALK_UNRESOLVED && path__unwalked(mnt) == WALK_INTERNAL))
+		return 0;
 	best->objects++;
 	call__restart(&s->search);
 	if (walked == WALK_RESOLVED)
@@ -213,34 +230,46 @@ static __always_inline __u64 call__address(struct scratch *s, const void *pointe
 	return *(volatile __u64 *)&s->dentry;
 }
 
-/* A global function takes no task, but finds it. */
-__noinline int call__consider_descriptor(struct scratch *s, __s32 fd)
+/* Finds the file behind a descriptor of the current task, or its working or root directory: s->look; 0: there is none. */
+__noinline int call__locate(struct scratch *s, __s32 fd)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file **table, *file = NULL;
 
 	if (!s)
 		return 0;
-	if (fd == CALL_AT_CURRENT)
-		return call__consider(s, (__u64)BPF_CORE_READ(task, fs, pwd.mnt), (__u64)BPF_CORE_READ(task, fs, pwd.dentry));
+	if (fd == CALL_PWD || fd == CALL_ROOT) {
+		const struct path *path = fd == CALL_PWD ? &task->fs->pwd : &task->fs->root;
+
+		s->look.mount = (__u64)BPF_CORE_READ(path, mnt);
+		s->look.dentry = (__u64)BPF_CORE_READ(path, dentry);
+		return 1;
+	}
 	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(task, files, fdt, max_fds))
 		return 0;
 	table = BPF_CORE_READ(task, files, fdt, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), table + (__u32)fd);
 	if (!file)
 		return 0;
-	return call__consider(s, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(file, f_path.dentry));
+	s->look.mount = (__u64)BPF_CORE_READ(file, f_path.mnt);
+	s->look.dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+	return 1;
+}
+
+static __always_inline void call__consider_at(struct scratch *s, __s32 fd)
+{
+	if (call__locate(s, fd))
+		call__consider(s, s->look.mount, s->look.dentry);
 }
 
 /* The descriptors among the arguments. */
-__noinline int call__consider_descriptors(struct scratch *s, __u32 shape)
+static __always_inline void call__consider_descriptors(struct scratch *s, __u32 shape)
 {
-	if (!s || (shape & PICKET_CALL_MAPS && s->arguments[3] & CALL_MAP_ANONYMOUS))
-		return 0;
+	if (shape & PICKET_CALL_MAPS && s->look.arguments[3] & CALL_MAP_ANONYMOUS)
+		return;
 	for (int i = 0; i < REGISTERS_ARGUMENTS; i++)
 		if (shape & PICKET_CALL_DESCRIPTOR << i)
-			call__consider_descriptor(s, (__s32)s->arguments[i]);
-	return 0;
+			call__consider_at(s, (__s32)s->look.arguments[i]);
 }
 
 /* A string of the caller's, at `offset`; its length. A page that is not there yet gives nothing. */
@@ -255,29 +284,9 @@ __noinline __u32 call__string(struct scratch *s, __u64 address, __u32 offset)
 }
 
 /* The directory that a name is relative to: an absolute one to the task's root, which a chroot may have moved. */
-__noinline __u32 call__base(struct scratch *s, bool absolute, __s32 fd, __u32 offset)
+static __always_inline __u32 call__base(struct scratch *s, bool absolute, __s32 fd, __u32 offset)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file **table, *file = NULL;
-	__u64 mnt, dentry;
-
-	if (absolute) {
-		mnt = (__u64)BPF_CORE_READ(task, fs, root.mnt);
-		dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
-	} else if (fd == CALL_AT_CURRENT) {
-		mnt = (__u64)BPF_CORE_READ(task, fs, pwd.mnt);
-		dentry = (__u64)BPF_CORE_READ(task, fs, pwd.dentry);
-	} else {
-		table = BPF_CORE_READ(task, files, fdt, fd);
-		if (fd < 0 || (__u32)fd >= BPF_CORE_READ(task, files, fdt, max_fds))
-			return 0;
-		bpf_probe_read_kernel(&file, sizeof(file), table + (__u32)fd);
-		if (!file)
-			return 0;
-		mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
-		dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
-	}
-	if (!dentry || path__walk(s, mnt, dentry))
+	if (!call__locate(s, absolute ? CALL_ROOT : fd) || path__walk(s, s->look.mount, s->look.dentry))
 		return 0;
 	return path__text(s, offset);
 }
@@ -312,14 +321,14 @@ __noinline __u32 call__late(struct scratch *s, __u32 shape)
 		if (!(shape & PICKET_CALL_PATH << i))
 			continue;
 		if (i > 0 && shape & PICKET_CALL_AT << (i - 1))
-			directory = s->arguments[i - 1];
+			directory = s->look.arguments[i - 1];
 		if (!found++) {
 			fd = directory;
-			s->event.path_length = length = call__string(s, s->arguments[i], 0);
+			s->event.path_length = length = call__string(s, s->look.arguments[i], 0);
 			absolute = length && s->strings[0] == '/';
 			continue;
 		}
-		second = call__string(s, s->arguments[i], length);
+		second = call__string(s, s->look.arguments[i], length);
 		if (!second)
 			break;
 		call__end_string(s, length + second);
@@ -336,132 +345,186 @@ __noinline __u32 call__late(struct scratch *s, __u32 shape)
 	return length + s->event.base_length;
 }
 
-/* The alert of the best rule; `late`: its path is not known, and the agent looks for rules that name one. */
-static __always_inline void call__alert(struct call *call, struct scratch *s, long ret, bool late)
+/* The alert of the best rule. A function of its own, as the search has one: neither needs the other's stack. */
+static __noinline int call__alert(struct scratch *s)
 {
-	struct judgement *j = &call->j;
-	__u32 length;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct picket_task *record = task__record(task);
+	__u32 length, shape = s->look.shape;
+	struct judgement j = {};
 
-	j->outcome = s->call.outcome;
-	j->hash = s->call.hash;
-	event__begin(s, call->task, call->record, PICKET_EVENT_ALERT);
-	event__judgement(s, j, PICKET_OPERATION_SYSCALL);
-	s->event.syscall = call->number;
-	s->event.result = ret < 0 ? ret : 0;
-	for (int i = 0; i < 4; i++)
-		s->event.details[i] = call->args[i];
+	if (!record)
+		return 0;
+	j.set = s->search.set;
+	j.generation = s->look.generation;
+	j.category = PICKET_CATEGORY_SYSCALL;
+	j.outcome = s->call.outcome;
+	j.hash = s->call.hash;
+	event__begin(s, task, record, PICKET_EVENT_ALERT);
+	event__judgement(s, &j, PICKET_OPERATION_SYSCALL);
+	s->event.syscall = s->look.number;
+	s->event.result = s->look.result;
+	for (int i = 0, at = 0; i < REGISTERS_ARGUMENTS; i++)
+		if (!(shape & PICKET_CALL_PATH << i) && at < 4)
+			s->event.details[at++ & 3] = s->look.arguments[i];
 	s->event.flags &= ~PICKET_EVENT_PATH_UNRESOLVED;
 	if (s->call.unresolved)
 		s->event.flags |= PICKET_EVENT_PATH_UNRESOLVED;
-	if (late) {
+	if (s->look.late) {
 		s->event.flags |= PICKET_EVENT_PATH_LATE;
 		/* In the LSM backend the walk itself was refused: there is no path but this (policy.md 11). */
 		if (picket_backend == PICKET_BACKEND_LSM)
 			s->event.flags |= PICKET_EVENT_PATH_UNRESOLVED;
-		length = call__late(s, call->shape);
+		length = call__late(s, shape);
 	} else {
 		s->event.path_length = length = s->call.length;
-		s->event.cwd_length = event__cwd(s, call->task, length);
+		s->event.cwd_length = event__cwd(s, task, length);
 		length += s->event.cwd_length;
 	}
 	count(PICKET_COUNT_ALERTED);
 	event__send(s, length, false);
-}
-
-/* The first path may be empty: then the call is about the directory's descriptor itself. 1: it is. */
-__noinline int call__consider_empty(struct scratch *s, __u32 shape)
-{
-	if (!s)
-		return 0;
-	for (int i = 1; i < REGISTERS_ARGUMENTS; i++) {
-		if (!(shape & PICKET_CALL_PATH << i && shape & PICKET_CALL_AT << (i - 1)))
-			continue;
-		if (s->arguments[i] && call__string(s, s->arguments[i], 0))
-			return 0;
-		call__consider_descriptor(s, (__s32)s->arguments[i - 1]);
-		return 1;
-	}
 	return 0;
 }
 
-/* The end of a call that rules name. */
-static __always_inline void call__end(struct call *call, long ret)
+/* The first path may be empty: then the call is about the directory's descriptor itself. CALL_NO_OBJECT: it is not. */
+__noinline int call__empty(struct scratch *s, __u32 shape)
 {
-	struct call_state *state = bpf_task_storage_get(&picket_calls, call->task, 0, 0);
-	__u32 index, shape = call->shape, paths = shape & 63 * PICKET_CALL_PATH;
-	bool late = false, opened;
-	struct scratch *s;
+	if (!s)
+		return CALL_NO_OBJECT;
+	for (int i = 1; i < REGISTERS_ARGUMENTS; i++)
+		if (shape & PICKET_CALL_PATH << i && shape & PICKET_CALL_AT << (i - 1))
+			return s->look.arguments[i] && call__string(s, s->look.arguments[i], 0) ? CALL_NO_OBJECT : (__s32)s->look.arguments[i - 1];
+	return CALL_NO_OBJECT;
+}
 
-	if (state && (state->number != call->number || state->stamp != call__stamp(&call->j))) {
+/*
+ * The end of a call that rules name and that is to be reported: what has to be looked at yet, in s->look; NULL: nothing is to be
+ * done. `number` as a gate or the registers tell it.
+ */
+static __noinline struct scratch *call__ended(__u64 number, const struct pt_regs *regs, long ret)
+{
+	struct call_state *state;
+	struct call call = {};
+	struct scratch *s;
+	__u32 index, shape;
+
+	if (!call__open(&call, number, regs))
+		return NULL;
+	shape = call.shape;
+	state = bpf_task_storage_get(&picket_calls, call.task, 0, 0);
+	if (state && (state->number != call.number || state->stamp != call__stamp(&call.j))) {
 		state->number = CALL_NONE;
 		state = NULL;
 	}
-	if (shape & PICKET_CALL_RETURNS_ANYTHING)
-		ret = 0;
-	if (call__reported(ret)) {
-		count(PICKET_COUNT_SYSCALL_JUDGED);
+	/* An exec that has succeeded was reported then. */
+	if (!call__reported(ret) || (shape & PICKET_CALL_EXECUTES && ret >= 0))
+		s = NULL;
+	else
 		s = scratch__claim(&index);
-		if (s) {
-			call__search(call, s, state);
-			opened = shape & PICKET_CALL_OPENS && ret >= 0;
-			if (opened)
-				call__consider_descriptor(s, ret);
-			else if (paths && !(state && state->paths))
-				late = !call__consider_empty(s, shape);
-			if (!(shape & PICKET_CALL_CLOSES))
-				call__consider_descriptors(s, shape);
-			if (!s->call.objects)
-				call__consider_nothing(s);
-			if (late || s->call.outcome != PICKET_OUTCOME_NONE)
-				call__alert(call, s, ret, late);
-			scratch__release(s);
-		}
+	if (s) {
+		count(PICKET_COUNT_SYSCALL_JUDGED);
+		call__search(&call, s, state);
+		s->look.result = ret < 0 ? ret : 0;
+		if (shape & PICKET_CALL_OPENS && ret >= 0)
+			s->look.object = ret;
+		else if (shape & (PICKET_CALL_ENTERS | PICKET_CALL_CONFINES) && !ret)
+			s->look.object = shape & PICKET_CALL_ENTERS ? CALL_PWD : CALL_ROOT;
+		else if (shape & 63 * PICKET_CALL_PATH && !(state && state->paths))
+			s->look.late = 1;
 	}
 	if (state)
 		state->number = CALL_NONE;
+	return s;
+}
+
+static __always_inline void call__end(__u64 number, const struct pt_regs *regs, long ret)
+{
+	struct scratch *s = call__ended(number, regs, ret);
+
+	if (!s)
+		return;
+	if (s->look.late) {
+		s->look.object = call__empty(s, s->look.shape);
+		if (s->look.object != CALL_NO_OBJECT)
+			s->look.late = 0;
+	}
+	if (s->look.object != CALL_NO_OBJECT)
+		call__consider_at(s, s->look.object);
+	if (!(s->look.shape & PICKET_CALL_CLOSES))
+		call__consider_descriptors(s, s->look.shape);
+	if (!s->call.objects)
+		call__consider_nothing(s);
+	if (s->look.late || s->call.outcome != PICKET_OUTCOME_NONE)
+		call__alert(s);
+	scratch__release(s);
 }
 
 /* The text of a path goes ahead: when the call ends, its hash is all that is left of it. */
-static __always_inline void call__send_path(struct call *call, struct scratch *s)
+static __always_inline void call__send_path(struct scratch *s, struct task_struct *task, struct picket_task *record)
 {
-	event__begin(s, call->task, call->record, PICKET_EVENT_PATH);
+	event__begin(s, task, record, PICKET_EVENT_PATH);
 	s->event.path_hash = s->call.hash;
 	s->event.path_length = s->call.length;
 	event__send(s, s->call.length, false);
 }
 
-/* The begin of a call that does not return, or after which its object cannot be seen any more. */
-static __always_inline void call__begin(struct call *call)
+/* The begin of a call that does not return, or after which its object cannot be seen any more; as call__ended. */
+static __noinline struct scratch *call__begun(__u64 number, const struct pt_regs *regs)
 {
 	struct call_state *state;
+	struct call call = {};
 	struct scratch *s;
 	__u32 index;
 
-	state = call__state(call);
+	if (!call__open(&call, number, regs) ||
+	    !(call.shape & (PICKET_CALL_CLOSES | PICKET_CALL_ENDS | PICKET_CALL_EXECUTES)))
+		return NULL;
+	state = call__state(&call);
 	if (!state)
-		return;
+		return NULL;
 	call__forget(state); /* an earlier one whose end was not seen */
-	state->number = call->number;
-	state->stamp = call__stamp(&call->j);
+	state->number = call.number;
+	state->stamp = call__stamp(&call.j);
 	s = scratch__claim(&index);
 	if (!s)
+		return NULL;
+	call__search(&call, s, state);
+	if (call.shape & PICKET_CALL_EXECUTES) {
+		state->time_ns = bpf_ktime_get_boot_ns();
+		state->exe_hash = call.record->exe_hash;
+		state->sources = s->sources;
+	}
+	return s;
+}
+
+/* The descriptors were looked at: what was found is kept for the end. */
+static __noinline int call__keep(struct scratch *s)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call_state *state = bpf_task_storage_get(&picket_calls, task, 0, 0);
+	struct picket_task *record = task__record(task);
+
+	if (s->call.length && record)
+		call__send_path(s, task, record);
+	if (state)
+		state->best = s->call;
+	return 0;
+}
+
+static __always_inline void call__begin(__u64 number, const struct pt_regs *regs)
+{
+	struct scratch *s = call__begun(number, regs);
+
+	if (!s)
 		return;
-	call__search(call, s, state);
-	if (call->shape & PICKET_CALL_ENDS) {
+	if (s->look.shape & PICKET_CALL_ENDS) {
 		count(PICKET_COUNT_SYSCALL_JUDGED);
 		call__consider_nothing(s);
 		if (s->call.outcome != PICKET_OUTCOME_NONE)
-			call__alert(call, s, 0, false);
-		state->number = CALL_NONE;
-	} else if (call->shape & PICKET_CALL_EXECUTES) {
-		state->time_ns = bpf_ktime_get_boot_ns();
-		state->exe_hash = call->record->exe_hash;
-		state->sources = s->sources;
-	} else {
-		call__consider_descriptors(s, call->shape);
-		if (s->call.length)
-			call__send_path(call, s);
-		state->best = s->call;
+			call__alert(s);
+	} else if (s->look.shape & PICKET_CALL_CLOSES) {
+		call__consider_descriptors(s, s->look.shape);
+		call__keep(s);
 	}
 	scratch__release(s);
 }

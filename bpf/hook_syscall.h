@@ -56,6 +56,52 @@ static __always_inline void syscall__opened(struct task_struct *task, struct pic
 		scratch__release(s);
 }
 
+/*
+ * What is done through an io_uring is seen by no hook of this backend. A workload under file or network rules that sets one up is
+ * told of once; by the setting ioUring: deny whoever does is ended, each time.
+ */
+static __always_inline void syscall__io_uring(struct task_struct *task, struct picket_task *record, const struct pt_regs *regs)
+{
+	struct picket_workload *workload;
+	struct picket_control *control;
+	struct judgement j = {};
+	__u32 index, key = 0;
+	struct scratch *s;
+	bool deny;
+
+	if (record->flags & PICKET_TASK_ENTRY ||
+	    (!judge__begin(&j, record, PICKET_CATEGORY_FILE) && !judge__begin(&j, record, PICKET_CATEGORY_NETWORK) &&
+	     !judge__begin(&j, record, PICKET_CATEGORY_DNS)))
+		return;
+	workload = bpf_map_lookup_elem(&picket_workloads, &record->slot);
+	control = bpf_map_lookup_elem(&picket_control, &key);
+	if (!workload || !control)
+		return;
+	deny = *(volatile __u32 *)&control->flags & PICKET_CONTROL_NO_IO_URING && !control->audit &&
+	       !(j.head->flags & PICKET_SET_AUDITED);
+	if (deny)
+		bpf_send_signal(SIGNAL_KILL);
+	else if (workload->flags & PICKET_WORKLOAD_IO_URING)
+		return;
+	__sync_fetch_and_or(&workload->flags, PICKET_WORKLOAD_IO_URING);
+	count(deny ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
+	s = scratch__claim(&index);
+	if (!s)
+		return;
+	event__begin(s, task, record, PICKET_EVENT_NOT_COVERED);
+	event__judgement(s, &j, PICKET_OPERATION_SYSCALL);
+	s->event.flags &= ~PICKET_EVENT_PATH_UNRESOLVED;
+	s->event.syscall = SYSCALL_IO_URING_SETUP;
+	s->event.details[0] = registers__first(task, regs);
+	if (deny) {
+		s->event.flags |= PICKET_EVENT_KILLED;
+		s->event.result = -FILE_EACCES;
+	}
+	s->event.cwd_length = event__cwd(s, task, 0);
+	event__send(s, s->event.cwd_length, deny);
+	scratch__release(s);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(picket_sys_exit, struct pt_regs *regs, long ret)
 {
@@ -73,6 +119,10 @@ int BPF_PROG(picket_sys_exit, struct pt_regs *regs, long ret)
 	case SYSCALL_OPENAT2:
 	case SYSCALL_OPEN_BY_HANDLE_AT:
 		syscall__opened(task, record, regs, number, ret);
+		break;
+	case SYSCALL_IO_URING_SETUP:
+		if (ret >= 0)
+			syscall__io_uring(task, record, regs);
 		break;
 	}
 	return 0;

@@ -175,6 +175,18 @@ struct dns_reading {
 	__u32 pad;
 };
 
+/* A system call that is being looked at (call.h). */
+struct call_look {
+	__u64 arguments[6];
+	__u64 mount, dentry; /* of an object that was asked for */
+	__u32 generation;    /* that judges */
+	__u32 number;
+	__u32 shape;
+	__s32 object; /* a descriptor to look at beside those among the arguments */
+	__u32 late;   /* has paths that no hook has seen */
+	__s32 result;
+};
+
 /*
  * Working memory of one decision. It is claimed, not per-CPU: a preempted hook keeps its buffer while another task
  * runs the same hook on the same CPU (LSM programs may be preempted from 6.2 on).
@@ -198,7 +210,7 @@ struct scratch {
 	struct ascent ascent;
 	struct judge_search search;
 	struct call_search call;
-	__u64 arguments[6];                       /* of the system call */
+	struct call_look look;
 	struct picket_sources sources;            /* who acts */
 	char text[PICKET_MAX_PATH + 1 + TEXT_BEYOND]; /* what automata read: the names of the path last walked, or the last of them */
 	struct changed_name names[2];             /* hook_name.h */

@@ -49,6 +49,11 @@ static __always_inline __u64 registers__exec_argv(struct task_struct *task, stru
 	return number == SYSCALL_EXECVE ? BPF_CORE_READ(regs, si) : number == SYSCALL_EXECVEAT ? BPF_CORE_READ(regs, dx) : 0;
 }
 
+static __always_inline __u64 registers__first(struct task_struct *task, const struct pt_regs *regs)
+{
+	return registers__compat(task) ? (__u32)regs->bx : regs->di;
+}
+
 enum { REGISTERS_ARGUMENTS = 6 };
 
 /* The arguments of the call under way. */

@@ -135,6 +135,29 @@ export function toUnresolved(verdict: Verdict, sensor: Sensor): SystemEvent {
   };
 }
 
+/**
+ * The system event about something that no program sees: an io_uring in the tracepoint backend (alerts.md 3, policy.md 8.1). By
+ * the setting `ioUring: deny` the process was ended.
+ */
+export function toNotCovered(verdict: Verdict, sensor: Sensor): SystemEvent {
+  const {
+    PolicyName: _name,
+    Action: _action,
+    Result,
+    Picket,
+    ...rest
+  } = toAlert({ ...verdict, rule: undefined }, sensor);
+  const { Rule: _rule, ...picket } = Picket;
+  const killed = (verdict.event.flags & flags.EVENT_KILLED) !== 0;
+  return {
+    ...rest,
+    Type: 'SystemEvent',
+    Operation: 'NotCovered',
+    ...(killed && { Action: 'Block' as const, Result }),
+    Picket: picket,
+  };
+}
+
 /** What an alert says of its container; the node has none of it. */
 function containerFields(workload: WorkloadRecord) {
   const labels = Object.entries(workload.labels)

@@ -10,11 +10,11 @@ import { judgeSyscall } from '../policy/lookup.ts';
 import type { RuleInfo, RuleNames } from '../policy/ruleset.ts';
 import type { Workload } from '../workload/registry.ts';
 import { uidInside } from '../workload/users.ts';
-import { type Sensor, toAlert, toUnresolved, type Verdict } from './alert.ts';
+import { type Sensor, toAlert, toNotCovered, toUnresolved, type Verdict } from './alert.ts';
 import { AlertIds } from './alert-id.ts';
-import type { ProcessTable } from './processes.ts';
+import type { Process, ProcessTable } from './processes.ts';
 import { decode, type EventRecord } from './record.ts';
-import { joinPath, resolveLate } from './syscall.ts';
+import { latePaths } from './syscall.ts';
 import { Traces } from './trace.ts';
 import { UserNames } from './users.ts';
 
@@ -149,7 +149,10 @@ export class Pipeline {
         this.#alert(event);
         break;
       case abi.eventKind.EVENT_UNRESOLVED:
-        this.#unresolved(event);
+        this.#tell(toUnresolved, event);
+        break;
+      case abi.eventKind.EVENT_NOT_COVERED:
+        this.#tell(toNotCovered, event);
         break;
     }
   }
@@ -157,9 +160,7 @@ export class Pipeline {
   #alert(event: EventRecord): void {
     const workload = this.#context.workload(event.workload);
     const ruleSet = this.#context.ruleSet(event.set, event.generation);
-    const path = workload && this.#objectPath(event, workload);
-    const program = this.#context.processes.find(event.pid, event.startNs)?.executable ?? '';
-    const outcome = ruleSet && path !== undefined ? outcomeOf(event, ruleSet, path, program) : event.outcome;
+    const { outcome, path } = this.#judged(event, workload, ruleSet);
     const number = outcome & abi.outcome.OUTCOME_RULE;
     const rule = ruleSet?.rules[number];
     if (outcome === abi.outcome.OUTCOME_NONE && ruleSet) return; // no rule after all
@@ -168,10 +169,11 @@ export class Pipeline {
     else this.#emit(toAlert, event, workload, rule, path.toWellFormed());
   }
 
-  #unresolved(event: EventRecord): void {
+  /** A system event: no rule is behind it. */
+  #tell(make: typeof toUnresolved, event: EventRecord): void {
     const workload = this.#context.workload(event.workload);
     if (workload === undefined) this.#unnamed(event);
-    else this.#emit(toUnresolved, event, workload, undefined, event.path.toWellFormed());
+    else this.#emit(make, event, workload, undefined, event.path.toWellFormed());
   }
 
   #emit(
@@ -182,7 +184,7 @@ export class Pipeline {
     path: string,
   ): void {
     const { sensor, processes, kernelRelease } = this.#context;
-    const process = processes.find(event.pid, event.startNs);
+    const process = this.#processOf(event);
     const timeNs = sensor.boot.unixNs + event.timeNs;
     const seconds = Number(timeNs / 1_000_000_000n);
     const trace = this.#traces.of(event, workload.record.containerId, seconds);
@@ -225,14 +227,29 @@ export class Pipeline {
       );
   }
 
-  #objectPath(event: EventRecord, workload: Workload): string {
-    if (event.flags & abi.eventFlags.EVENT_PATH_LATE) {
-      const base = event.base || '/';
-      if (event.flags & abi.eventFlags.EVENT_PATH_UNRESOLVED) return joinPath(base, event.path);
-      return this.#context.withRoot(workload, (read) => resolveLate(base, event.path, read));
-    }
-    if (event.path !== '') return event.path;
-    return this.#paths.get(event.pathHash) ?? '';
+  /**
+   * The rule that counts and the path of the object; undefined: it cannot be told any more. The kernel could not compare a late
+   * path: it is judged here, with the rules that name none.
+   */
+  #judged(
+    event: EventRecord,
+    workload: Workload | undefined,
+    names: RuleNames | undefined,
+  ): { outcome: number; path: string | undefined } {
+    const { flags, outcome, syscall } = event;
+    if (workload === undefined) return { outcome, path: undefined };
+    if (!(flags & abi.eventFlags.EVENT_PATH_LATE))
+      return { outcome, path: event.path || (this.#paths.get(event.pathHash) ?? '') };
+    const paths = latePaths(event, (use) => this.#context.withRoot(workload, use));
+    const program = this.#processOf(event)?.executable ?? '';
+    const judged = names === undefined ? undefined : judgeSyscall(names, syscall, paths, program);
+    if (judged === undefined || judged.outcome === abi.outcome.OUTCOME_NONE) return { outcome, path: paths[0] ?? '' };
+    return judged;
+  }
+
+  /** The acting process as it was then: it may have executed another program since. */
+  #processOf({ pid, startNs, timeNs }: EventRecord): Process | undefined {
+    return this.#context.processes.find(pid, startNs, timeNs);
   }
 
   #remember(hash: bigint, path: string): void {
@@ -240,13 +257,6 @@ export class Pipeline {
     this.#paths.set(hash, path);
     if (this.#paths.size > recentPaths) this.#paths.delete(this.#paths.keys().next().value ?? 0n);
   }
-}
-
-/** The kernel could not compare a late path: it is judged here, with the rules that name none. None: no alert after all. */
-function outcomeOf({ flags, syscall, outcome }: EventRecord, names: RuleNames, path: string, program: string): number {
-  if (!(flags & abi.eventFlags.EVENT_PATH_LATE)) return outcome;
-  const found = judgeSyscall(names, syscall, path, program);
-  return found === abi.outcome.OUTCOME_NONE ? outcome : found;
 }
 
 /** The first of a kind, the second, the fourth, …: a flood of them must not become a flood of log lines. */

@@ -14,6 +14,10 @@ export interface Process {
   args: readonly string[];
   argsTruncated: boolean;
   cwd: string;
+  /** When it executed the program. */
+  sinceNs?: bigint;
+  /** What it was before. */
+  before?: Process;
   /** When the last thread ended. */
   exitedNs?: bigint;
 }
@@ -54,8 +58,16 @@ export class ProcessTable {
     return this.#processes.size;
   }
 
+  /** The process as it was at `atNs`, by default as it is, from events. */
+  find(pid: number, startNs: bigint, atNs?: bigint): Process | undefined {
+    let process = this.#find(pid, startNs);
+    while (atNs !== undefined && process?.before !== undefined && (process.sinceNs ?? 0n) > atNs)
+      process = process.before;
+    return process;
+  }
+
   /** The process, from events or, where these are missing, from /proc. */
-  find(pid: number, startNs: bigint): Process | undefined {
+  #find(pid: number, startNs: bigint): Process | undefined {
     const key = keyOf(pid, startNs);
     const known = this.#processes.get(key);
     if (known !== undefined && known.staleNs === undefined) {
@@ -81,12 +93,16 @@ export class ProcessTable {
   }
 
   executed(event: EventRecord, argsTruncated: boolean): void {
-    const process = {
+    const before = this.#processes.get(keyOf(event.pid, event.startNs))?.process;
+    if (before?.before?.before !== undefined) delete before.before.before; // events are read within moments
+    const process: Process = {
       ...identity(event),
       executable: event.path,
       args: event.args.slice(1),
       argsTruncated,
       cwd: event.cwd,
+      sinceNs: event.timeNs,
+      ...(before && { before }),
     };
     this.#add(keyOf(event.pid, event.startNs), { process, read: false, staleNs: undefined });
   }

@@ -1,25 +1,25 @@
+import * as abi from '../abi.gen.ts';
 import type { ReadEntry } from '../policy/links.ts';
 import { resolvePath } from '../policy/links.ts';
 import { components } from '../policy/path.ts';
-import { findSyscall } from '../policy/syscall.ts';
+import { findSyscall, followsLinks, tellArguments } from '../policy/syscall.ts';
 import type { EventRecord } from './record.ts';
 import { inWords } from './words.ts';
 
 const atCurrent = -100;
-const opensNew = 0o100 | 0o20000000; // O_CREAT, O_TMPFILE: without them the mode means nothing
+const opensNew = 0o100n | 0o20000000n; // O_CREAT, O_TMPFILE: without them the mode means nothing
 
 /** `Data` of a syscall alert: the call, then the arguments that are known. */
 export function syscallData({ syscall, details }: Pick<EventRecord, 'syscall' | 'details'>): string {
   const call = findSyscall(syscall);
   const parts = [`syscall=SYS_${(call?.name ?? String(syscall)).toUpperCase()}`];
-  for (const [i, { name, kind }] of (call?.arguments ?? []).entries()) {
-    const value = details[i];
-    if (value === undefined || name === '') continue;
-    const text = print(kind, value);
-    if (text === '') continue;
-    const before = call?.arguments[i - 1];
-    if (kind === 'o' && before?.kind === 'open' && (Number(details[i - 1]) & opensNew) === 0) continue;
-    parts.push(`${name}=${text}`);
+  let before = 0n; // the flags that a mode goes with
+  for (const { argument, value } of call === undefined ? [] : tellArguments(call, details)) {
+    const { name, kind } = argument;
+    const needless = kind === 'o' && call?.arguments.some((each) => each.kind === 'open') && (before & opensNew) === 0n;
+    before = value;
+    const text = needless || name === '' ? '' : print(kind, value);
+    if (text !== '') parts.push(`${name}=${text}`);
   }
   return parts.join(' ');
 }
@@ -29,6 +29,7 @@ function print(kind: string, value: bigint): string {
   switch (kind) {
     case '-':
     case 'path':
+    case 'name':
       return '';
     case 'at':
       return Number(BigInt.asIntN(32, value)) === atCurrent ? '' : String(BigInt.asIntN(32, value));
@@ -53,6 +54,29 @@ function isInt(value: bigint): boolean {
 }
 
 /**
+ * The paths of a call that only the caller's own strings tell: what they meant, as far as that can still be told. Those of a second
+ * path, the path and its directory, stand where other events have arguments.
+ *
+ * @param withRead gives a reader of the workload's root; not asked where links are not followed
+ */
+export function latePaths(
+  { syscall, details, flags, path, base, args }: EventRecord,
+  withRead: <T>(use: (read: ReadEntry) => T) => T,
+): string[] {
+  const call = findSyscall(syscall);
+  const follow = call !== undefined && followsLinks(call, details);
+  const [secondPath = '', secondBase = ''] = args;
+  return [
+    [path, base],
+    [secondPath, secondBase],
+  ].flatMap(([name = '', from]) => {
+    if (name === '') return [];
+    if (flags & abi.eventFlags.EVENT_PATH_UNRESOLVED) return [joinPath(from || '/', name)];
+    return [withRead((read) => resolveLate(from || '/', name, read, follow))];
+  });
+}
+
+/**
  * The caller's own string, joined to the directory it is relative to (an absolute one: to the root directory of the
  * process), dots taken out; links are left alone.
  */
@@ -67,10 +91,10 @@ export function joinPath(base: string, name: string): string {
 }
 
 /**
- * Path of the object of a name operation, resolved after the call (alert flag `path-late`): links in the directories are
- * followed inside the workload's root, the last name stays. Links may have changed since the call.
+ * Path of the object of a call, resolved after it (alert flag `path-late`): links in the directories are followed inside the
+ * workload's root, with `follow` one in the last place as well. Links may have changed since the call.
  */
-export function resolveLate(base: string, name: string, read: ReadEntry): string {
+export function resolveLate(base: string, name: string, read: ReadEntry, follow = false): string {
   const trimmed =
     absolute(base, name)
       .replace(/\/{2,}/g, '/')
@@ -78,6 +102,7 @@ export function resolveLate(base: string, name: string, read: ReadEntry): string
   const at = trimmed.lastIndexOf('/');
   const last = trimmed.slice(at + 1);
   if (last === '.' || last === '..' || last === '') return joinPath(base, name);
+  if (follow) return joinPath(resolvePath(trimmed, read).spellings.at(-1) ?? trimmed, '');
   const [, ...resolved] = resolvePath(trimmed.slice(0, at) || '/', read).spellings;
   return joinPath(resolved.at(-1) ?? trimmed.slice(0, at), last);
 }

@@ -1,3 +1,4 @@
+import { controlFlags, control as controlLayout } from '../abi.gen.ts';
 import type { BpfMap } from './map.ts';
 import type { MappedArray } from './memory.ts';
 import type { PinFolder } from './pins.ts';
@@ -11,6 +12,8 @@ export type Mode = 'enforce' | 'audit';
  */
 const auditOffset = 0;
 const firstKey = new Uint8Array(4);
+/** `host_slot` and `flags` share one word, as the first two fields do. */
+const { fields } = controlLayout;
 
 /** The mode of the programs of this agent. */
 export function readMode(control: MappedArray): Mode {
@@ -21,6 +24,19 @@ export function readMode(control: MappedArray): Mode {
 export function writeMode(control: MappedArray, mode: Mode): void {
   const rest = control.load(0, auditOffset) & ~0xffff_ffffn;
   control.store(0, auditOffset, rest | (mode === 'audit' ? 1n : 0n));
+}
+
+/** Who sets up an io_uring under file or network rules is ended; backend `tracepoint` alone asks. */
+export function writeIoUring(control: MappedArray, setting: 'allow' | 'deny'): void {
+  const flag = BigInt(controlFlags.CONTROL_NO_IO_URING) << 32n;
+  const rest = control.load(0, fields.host_slot.offset) & ~flag;
+  control.store(0, fields.host_slot.offset, setting === 'deny' ? rest | flag : rest);
+}
+
+/** The slot of the node; the flags beside it stay. */
+export function writeHostSlot(control: MappedArray, slot: number): void {
+  const { offset } = fields.host_slot;
+  control.store(0, offset, (control.load(0, offset) & ~0xffff_ffffn) | BigInt(slot));
 }
 
 /** The mode of each set of pins, of whatever version; without an agent. */

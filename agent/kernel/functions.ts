@@ -34,8 +34,13 @@ export function readFunctions(btf: Buffer, beginnings: readonly string[]): Map<s
     const kind = (info >>> 24) & 31;
     if (kind === kindFunction) {
       const name = strings + view.getUint32(at, true);
-      if (wanted.some((beginning) => btf.compare(beginning, 0, beginning.length, name, name + beginning.length) === 0))
-        found.set(btf.toString('latin1', name, btf.indexOf(0, name)), { id, prototype: view.getUint32(at + 8, true) });
+      if (
+        wanted.some((beginning) => btf.compare(beginning, 0, beginning.length, name, name + beginning.length) === 0)
+      ) {
+        const text = btf.toString('latin1', name, btf.indexOf(0, name));
+        // Some are there twice, declared with another parameter name; libbpf takes the first.
+        if (!found.has(text)) found.set(text, { id, prototype: view.getUint32(at + 8, true) });
+      }
     }
     at += 12 + (once[kind] ?? 0) + (info & 0xffff) * (perElement[kind] ?? 0);
   }
@@ -44,15 +49,19 @@ export function readFunctions(btf: Buffer, beginnings: readonly string[]): Map<s
 
 let functions: ReadonlyMap<string, KernelFunction> | undefined;
 
-/** The functions of the running kernel in which system calls begin, by name. */
+/**
+ * The functions of the running kernel in which system calls begin, by name. Those whose name begins with `__do_` are what other
+ * functions lead to, with parameters of their own, except for calls without arguments.
+ */
 export function callFunctions(): ReadonlyMap<string, KernelFunction> {
-  functions ??= readFunctions(readFileSync('/sys/kernel/btf/vmlinux'), [
-    '__x64_sys_',
-    '__ia32_sys_',
-    '__ia32_compat_sys_',
-    '__do_sys_',
-    '__do_compat_sys_',
-    '__arm64_sys_',
-  ]);
+  if (functions === undefined) {
+    const found = readFunctions(readFileSync('/sys/kernel/btf/vmlinux'), [
+      ...['__x64_sys_', '__ia32_sys_', '__ia32_compat_sys_', '__arm64_sys_'],
+      ...['__do_sys_', '__do_compat_sys_'],
+    ]);
+    const isBody = (name: string): boolean => name.startsWith('__do_');
+    const entries = new Set([...found].flatMap(([name, { prototype }]) => (isBody(name) ? [] : [prototype])));
+    functions = new Map([...found].filter(([name, { prototype }]) => !isBody(name) || entries.has(prototype)));
+  }
   return functions;
 }

@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
-import { call } from './libbpf.ts';
+import { KernelError } from './error.ts';
+import { addressOf, call } from './libbpf.ts';
 import { programTypes } from './program.ts';
 
 /** BPF_TRACE_FENTRY and BPF_TRACE_FEXIT of enum bpf_attach_type. */
@@ -35,19 +36,13 @@ export class Gate implements Disposable {
     load.setBigUint64(0, 104n, true);
     load.setUint32(12, type, true);
     load.setUint32(32, id, true);
+    const log = Buffer.alloc(16 * 1024); // filled by libbpf after a refusal
+    load.setUint32(92, log.byteLength, true);
+    load.setBigUint64(96, addressOf(log), true);
     const create = new DataView(new ArrayBuffer(64));
     create.setBigUint64(0, 64n, true);
     create.setBigUint64(32, BigInt(cookie), true);
-    const program = call(
-      'bpf_prog_load',
-      `loading a program for ${fn}`,
-      programTypes.tracepoint.type,
-      `picket_${kind}`,
-      'GPL',
-      instructions,
-      instructions.byteLength / 8,
-      new Uint8Array(load.buffer),
-    );
+    const program = this.#load(kind, fn, instructions, new Uint8Array(load.buffer), log);
     try {
       this.#link = call('bpf_link_create', `attaching to ${fn}`, program, 0, type, new Uint8Array(create.buffer));
     } finally {
@@ -57,6 +52,22 @@ export class Gate implements Disposable {
 
   get fd(): number {
     return this.#link;
+  }
+
+  #load(kind: GateKind, fn: string, instructions: Uint8Array, options: Uint8Array, log: Buffer): number {
+    const { type } = programTypes.tracepoint;
+    const tried = `loading a program for ${fn}`;
+    try {
+      const count = instructions.byteLength / 8;
+      return call('bpf_prog_load', tried, type, `picket_${kind}`, 'GPL', instructions, count, options);
+    } catch (cause) {
+      if (!(cause instanceof KernelError)) throw cause;
+      const text = log.toString('latin1', 0, Math.max(0, log.indexOf(0))).trim();
+      const last = text.split('\n').findLast((line) => !line.startsWith('processed ')) ?? '';
+      if (last === '') throw cause;
+      const message = `${cause.message}; the verifier says: ${last}`;
+      throw new KernelError('rejected', message, { errno: cause.errno, log: text, cause });
+    }
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import { writeIoUring } from '../kernel/control.ts';
 import type { Engine } from '../kernel/engine.ts';
 import { KernelError } from '../kernel/error.ts';
 import type { Backend } from '../kernel/feature.ts';
@@ -67,6 +68,7 @@ export class Enforcement {
   readonly #backend: Backend;
   readonly #planner: Planner;
   readonly #calls: Engine['calls'];
+  readonly #control: Engine['control'];
   /** What is in force, by id of the workload. */
   readonly #plans = new Map<bigint, Plan>();
   readonly #state: StateKeeper;
@@ -90,6 +92,7 @@ export class Enforcement {
     this.ownRoot = engine.ownRoot();
     this.#planner = new Planner(engine.hashKey, this.ownRoot);
     this.#calls = engine.calls;
+    this.#control = engine.control;
     this.#settings = settings;
     this.#hostName = hostName;
   }
@@ -187,6 +190,7 @@ export class Enforcement {
     const problems: Diagnostic[] = [];
     this.#generation = Math.max(generation, ...this.#registry.all.map((workload) => workload.generation));
     this.#settings = restoreSettings(this.#configured, settings);
+    writeIoUring(this.#control, this.#settings.ioUring);
     for (const { object, origin, generation: since } of policies) {
       const { policy, status, diagnostics } = parsePolicyObject(object);
       if (policy === undefined) problems.push(...diagnostics);
@@ -230,6 +234,7 @@ export class Enforcement {
   /** Changes settings and judges by them from the answer on. */
   changeSettings(settings: Settings): void {
     this.#change(this.#policies, settings);
+    writeIoUring(this.#control, settings.ioUring);
     this.#state.write((writer) => writer.setSettings({ configured: this.#configured, changed: settings }));
   }
 
@@ -472,10 +477,22 @@ export class Enforcement {
         ...diagnostics,
         ...gapsOf(policy, this.#backend),
         ...missingCalls(policy, this.#calls),
+        ...this.#unseen(policy, plans.get(policy) ?? []),
         ...targets,
         ...idle,
       ],
     };
+  }
+
+  /** What workloads do that the backend does not see. */
+  #unseen({ kind, namespace, name, rules }: Policy, plans: readonly Plan[]): Diagnostic[] {
+    const rule = rules.find(({ category }) => category === 'file' || category === 'network' || category === 'dns');
+    const users = plans.filter(({ workload }) => this.#registry.usesIoUring(workload)).map(({ workload }) => workload);
+    if (rule === undefined || users.length === 0) return [];
+    const names = users.map(({ record }) => `${record.namespace}/${record.pod}/${record.container}`);
+    const message = `set up an io_uring, and this backend does not see what is done through one: ${names.slice(0, 5).join(', ')}`;
+    const field = rule.category === 'file' ? 'spec.file' : 'spec.network';
+    return [diagnose({ policy: name, kind, ...(namespace !== '' && { namespace }) }, 'NotCovered', field, message)];
   }
 }
 

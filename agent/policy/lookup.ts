@@ -15,32 +15,60 @@ export function namesOf({ rules, entries }: RuleSet): RuleNames {
   return { rules, late };
 }
 
-/**
- * What the rules of a system call say about a path, and those on the call alone: the same search as bpf/judge.h, for paths that
- * only the agent knows (alert flag `path-late`). Rules on system calls have no qualifiers, so there is one kind of access.
- * `program`: path of the one that makes the call, undefined: unknown.
- */
-export function judgeSyscall(names: RuleNames, syscall: number, path: string, program: string | undefined): number {
-  const category = categories.CATEGORY_SYSCALL | (syscall << keys.KEY_DETAIL);
-  const index = indexOf(names);
-  for (const source of [...sourcesOf(index, program), 0]) {
-    const found = search(index, category, source, path);
-    if (found !== outcomes.OUTCOME_NONE) return found;
-  }
-  return outcomes.OUTCOME_NONE;
+/** The rule that decides, and for which of the paths. */
+export interface JudgedCall {
+  /** OUTCOME_NONE: no rule. */
+  outcome: number;
+  path: string;
 }
 
-/** Under one source: the exact path, else the deepest directory, else the rules without a path. */
-function search(index: ReadonlyMap<string, LateEntry>, category: number, source: number, path: string): number {
+/**
+ * What the rules of a system call say about its paths, and those on the call alone: the same search as bpf/call.h, for paths that
+ * only the agent knows (alert flag `path-late`). Rules on system calls have no qualifiers, so there is one kind of access. Of two
+ * paths the one with the more specific rule is told, else the first.
+ *
+ * @param program path of the one that makes the call, undefined: unknown
+ */
+export function judgeSyscall(
+  names: RuleNames,
+  syscall: number,
+  paths: readonly string[],
+  program: string | undefined,
+): JudgedCall {
+  const category = categories.CATEGORY_SYSCALL | (syscall << keys.KEY_DETAIL);
+  const index = indexOf(names);
+  const none: JudgedCall = { outcome: outcomes.OUTCOME_NONE, path: paths[0] ?? '' };
+  for (const source of [...sourcesOf(index, program), 0]) {
+    let best = { ...none, rank: -1 };
+    for (const path of paths) {
+      const found = search(index, category, source, path);
+      if (found.rank > best.rank || (found.rank === best.rank && found.outcome < best.outcome))
+        best = { ...found, path };
+    }
+    if (best.rank >= 0) return { outcome: best.outcome, path: best.path };
+    const outcome = index.get(keyOf(category, source, undefined))?.exact[0] ?? none.outcome;
+    if (outcome !== none.outcome) return { ...none, outcome };
+  }
+  return none;
+}
+
+/** Under one source: the exact path, else the deepest directory. The higher the rank, the more specific; -1: nothing. */
+function search(
+  index: ReadonlyMap<string, LateEntry>,
+  category: number,
+  source: number,
+  path: string,
+): { outcome: number; rank: number } {
   const none = outcomes.OUTCOME_NONE;
+  if (path === '') return { outcome: none, rank: -1 };
   const exact = index.get(keyOf(category, source, path))?.exact[0] ?? none;
-  if (exact !== none) return exact;
+  if (exact !== none) return { outcome: exact, rank: Number.POSITIVE_INFINITY };
   for (const [at, distance] of upwards(path)) {
     const entry = index.get(keyOf(category, source, at));
     const outcome = (distance <= 1 ? entry?.near[0] : entry?.deep[0]) ?? none;
-    if (outcome !== none) return outcome;
+    if (outcome !== none) return { outcome, rank: depthOf(at) };
   }
-  return index.get(keyOf(category, source, undefined))?.exact[0] ?? none;
+  return { outcome: none, rank: -1 };
 }
 
 /** The numbers of the sources that a program is, most specific first. */

@@ -23,6 +23,12 @@ export const settingsSchema = z.strictObject({
     .enum(['on', 'off'])
     .default('on')
     .describe('whether a file allow-list lets programs read what any dynamically linked program needs to start'),
+  ioUring: z
+    .enum(['allow', 'deny'])
+    .default('allow')
+    .describe(
+      'deny: without BPF LSM, where nothing sees what is done through an io_uring, whoever sets one up is killed',
+    ),
   enforcement: z.enum(['enforce', 'audit']).default('enforce').describe('audit: every refusal passes and is reported'),
   namespaceAnnotations: z
     .record(z.string(), z.record(z.string(), z.string()))

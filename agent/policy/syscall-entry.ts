@@ -8,8 +8,8 @@ interface CompatCall {
   /** The number that a 32-bit program gives. */
   number: number;
   name: string;
-  /** Function in the kernel; undefined: as for the 64-bit call. */
-  fn: string | undefined;
+  /** Function in the kernel, the first of these that is there; undefined: as for the 64-bit call. */
+  fn: readonly string[] | undefined;
 }
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
@@ -26,7 +26,7 @@ const compat: readonly CompatCall[] = [
   const [name = '', entry] = word.split('/');
   if (name === '-') return [];
   const [prefix = '', stem = ''] = entry?.split(':') ?? [];
-  return [{ number, name, fn: entry === undefined ? undefined : `${prefixes[prefix]}${stem}` }];
+  return [{ number, name, fn: entry === undefined ? undefined : [`__do_sys_${stem}`, `${prefixes[prefix]}${stem}`] }];
 });
 
 const multiplexers = ['socketcall', 'ipc'];
@@ -62,16 +62,19 @@ export interface Entry {
 
 /**
  * The kernel's functions that carry a call out, of which `has` tells whether they are there: for 64-bit programs, then for 32-bit ones.
- * A call without arguments has one function for both, known to tracing by the name of its body.
+ * A call without arguments has one function for both: what begins with `__do_` is the function itself then, and the other names are
+ * names of the same, which may not be used beside it.
  */
 export function entriesOf({ name, number }: Syscall, has: (fn: string) => boolean, architecture: string): Entry[] {
   const stem = stems[name] ?? name;
   if (architecture !== 'x64')
     return [`__${architecture}_sys_${stem}`].filter(has).map((fn) => ({ fn, cookie: number }));
   const first = (...fns: string[]): string[] => fns.filter(has).slice(0, 1);
-  const fns = first(`__x64_sys_${stem}`, `__do_sys_${stem}`).map((fn) => ({ fn, cookie: number }));
+  const fns = first(`__do_sys_${stem}`, `__x64_sys_${stem}`).map((fn) => ({ fn, cookie: number }));
   for (const { name: own, fn } of [...compat.filter((each) => each.name === name), ...newer(name, number)])
-    for (const found of fn ? first(fn) : first(`__ia32_compat_sys_${stem}`, `__ia32_sys_${stem}`))
+    for (const found of fn
+      ? first(...fn)
+      : first(`__do_sys_${stem}`, `__ia32_compat_sys_${stem}`, `__ia32_sys_${stem}`))
       fns.push({ fn: found, cookie: syscallNumber(own) ?? 511 });
   for (const [table, call] of multiplexers.entries())
     if (multiplexedNumbers.subarray(32 * table, 32 * table + 32).includes(number))

@@ -7,6 +7,7 @@
  *
  * ```
  * fd    a descriptor whose file is an object of the call      path  a path, an object of the call
+ *                                                             name  the same; a link in its last place is the object
  * at    the directory that the path after it begins in        -     not told in alerts (a pointer, a length)
  * d u x signed, unsigned, hexadecimal number                  o     octal: permissions
  * ```
@@ -22,7 +23,7 @@ open: path/path flags/open mode/o
 close: fd/fd
 stat: path/path
 fstat: fd/fd
-lstat: path/path
+lstat: path/name
 poll: - nfds/u timeout/d
 lseek: fd/fd offset/d whence/whence
 mmap: addr/x length/u prot/prot flags/map fd/fd
@@ -98,19 +99,19 @@ getdents: fd/fd - count/u
 getcwd: - size/u
 chdir: path/path
 fchdir: fd/fd
-rename: oldpath/path newpath/path
-mkdir: path/path mode/o
-rmdir: path/path
+rename: oldpath/name newpath/name
+mkdir: path/name mode/o
+rmdir: path/name
 creat: path/path mode/o
-link: oldpath/path newpath/path
-unlink: path/path
-symlink: - path/path
-readlink: path/path - size/u
+link: oldpath/name newpath/name
+unlink: path/name
+symlink: - path/name
+readlink: path/name - size/u
 chmod: path/path mode/o
 fchmod: fd/fd mode/o
 chown: path/path userid/d groupid/d
 fchown: fd/fd userid/d groupid/d
-lchown: path/path userid/d groupid/d
+lchown: path/name userid/d groupid/d
 umask: mask/o
 gettimeofday:
 getrlimit: resource/d
@@ -149,7 +150,7 @@ rt_sigqueueinfo: pid/d signal/d
 rt_sigsuspend:
 sigaltstack:
 utime: path/path
-mknod: path/path mode/o dev/x
+mknod: path/name mode/o dev/x
 uselib: path/path
 personality: persona/x
 ustat: dev/x
@@ -205,16 +206,16 @@ security
 gettid:
 readahead: fd/fd offset/d count/u
 setxattr: path/path - - size/u
-lsetxattr: path/path - - size/u
+lsetxattr: path/name - - size/u
 fsetxattr: fd/fd - - size/u
 getxattr: path/path - - size/u
-lgetxattr: path/path - - size/u
+lgetxattr: path/name - - size/u
 fgetxattr: fd/fd - - size/u
 listxattr: path/path - size/u
-llistxattr: path/path - size/u
+llistxattr: path/name - size/u
 flistxattr: fd/fd - size/u
 removexattr: path/path
-lremovexattr: path/path
+lremovexattr: path/name
 fremovexattr: fd/fd
 tkill: tid/d signal/d
 time:
@@ -274,16 +275,16 @@ inotify_add_watch: fd/fd path/path mask/x
 inotify_rm_watch: fd/fd wd/d
 migrate_pages: pid/d
 openat: fd/at path/path flags/open mode/o
-mkdirat: fd/at path/path mode/o
-mknodat: fd/at path/path mode/o dev/x
-fchownat: fd/at path/path userid/d groupid/d
+mkdirat: fd/at path/name mode/o
+mknodat: fd/at path/name mode/o dev/x
+fchownat: fd/at path/path userid/d groupid/d flags/lookup
 futimesat: fd/at path/path
-newfstatat: fd/at path/path - flags/at
-unlinkat: fd/at path/path flags/unlink
-renameat: oldfd/at oldpath/path newfd/at newpath/path
-linkat: oldfd/at oldpath/path newfd/at newpath/path
-symlinkat: - fd/at path/path
-readlinkat: fd/at path/path - size/u
+newfstatat: fd/at path/path - flags/lookup
+unlinkat: fd/at path/name flags/unlink
+renameat: oldfd/at oldpath/name newfd/at newpath/name
+linkat: oldfd/at oldpath/name newfd/at newpath/name flags/lookup
+symlinkat: - fd/at path/name
+readlinkat: fd/at path/name - size/u
 fchmodat: fd/at path/path mode/o
 faccessat: fd/at path/path mode/access
 pselect6: nfds/d
@@ -296,7 +297,7 @@ tee: infd/fd outfd/fd length/u flags/x
 sync_file_range: fd/fd offset/d count/d flags/x
 vmsplice: fd/fd - segments/u flags/x
 move_pages: pid/d pages/u
-utimensat: fd/at path/path - flags/at
+utimensat: fd/at path/path - flags/lookup
 epoll_pwait: epfd/fd - maxevents/d timeout/d
 signalfd: fd/fd
 timerfd_create: clockid/d flags/x
@@ -319,7 +320,7 @@ recvmmsg: fd/fd - count/u flags/x
 fanotify_init: flags/x eventflags/open
 fanotify_mark: fanotifyfd/fd flags/x mask/x fd/at path/path
 prlimit64: pid/d resource/d
-name_to_handle_at: fd/at path/path
+name_to_handle_at: fd/at path/name - - flags/lookup
 open_by_handle_at: mountfd/d - flags/open
 clock_adjtime: clockid/d
 syncfs: fd/fd
@@ -332,13 +333,13 @@ kcmp: pid1/d pid2/d type/d
 finit_module: fd/fd - flags/x
 sched_setattr: pid/d
 sched_getattr: pid/d
-renameat2: oldfd/at oldpath/path newfd/at newpath/path
+renameat2: oldfd/at oldpath/name newfd/at newpath/name flags/x
 seccomp: operation/d flags/x
 getrandom: - count/u flags/x
 memfd_create: - flags/x
 kexec_file_load: kernelfd/fd initrdfd/fd
 bpf: cmd/d
-execveat: fd/at path/path
+execveat: fd/at path/path - - flags/lookup
 userfaultfd: flags/x
 membarrier: cmd/d flags/x
 mlock2: addr/x length/u flags/x
@@ -348,7 +349,7 @@ pwritev2: fd/fd - iovcnt/u
 pkey_mprotect: addr/x length/u prot/prot pkey/d
 pkey_alloc: flags/x rights/x
 pkey_free: pkey/d
-statx: fd/at path/path flags/at mask/x
+statx: fd/at path/path flags/lookup mask/x
 io_pgetevents: - minevents/d nrevents/d
 rseq: - length/u flags/x
 `;
@@ -359,7 +360,7 @@ io_uring_setup: entries/u
 io_uring_enter: fd/fd submit/u complete/u flags/x
 io_uring_register: fd/fd opcode/d
 open_tree: fd/at path/path flags/x
-move_mount: fromfd/at frompath/path tofd/at topath/path
+move_mount: fromfd/at frompath/path tofd/at topath/path flags/x
 fsopen: - flags/x
 fsconfig: fd/fd cmd/d
 fsmount: fd/fd flags/x attributes/x
@@ -369,7 +370,7 @@ clone3: - size/u
 close_range: first/u last/u flags/x
 openat2: fd/at path/path - size/u
 pidfd_getfd: pidfd/fd targetfd/d flags/x
-faccessat2: fd/at path/path mode/access flags/at
+faccessat2: fd/at path/path mode/access flags/lookup
 process_madvise: pidfd/fd - count/u advice/d
 epoll_pwait2: epfd/fd - maxevents/d
 mount_setattr: fd/at path/path flags/x
@@ -382,7 +383,7 @@ process_mrelease: pidfd/fd flags/x
 futex_waitv: - count/u flags/x
 set_mempolicy_home_node: addr/x length/u node/u
 cachestat: fd/fd
-fchmodat2: fd/at path/path mode/o flags/at
+fchmodat2: fd/at path/path mode/o flags/lookup
 map_shadow_stack: addr/x size/u flags/x
 futex_wake: - mask/x count/d flags/x
 futex_wait: - value/x mask/x flags/x
@@ -393,10 +394,10 @@ lsm_get_self_attr: attribute/u - - flags/x
 lsm_set_self_attr: attribute/u - size/u flags/x
 lsm_list_modules: - - flags/x
 mseal: addr/x length/u flags/x
-setxattrat: fd/at path/path flags/at
-getxattrat: fd/at path/path flags/at
-listxattrat: fd/at path/path flags/at
-removexattrat: fd/at path/path flags/at
+setxattrat: fd/at path/path flags/lookup
+getxattrat: fd/at path/path flags/lookup
+listxattrat: fd/at path/path flags/lookup
+removexattrat: fd/at path/path flags/lookup
 open_tree_attr: fd/at path/path flags/x
 file_getattr: fd/at path/path - size/u
 file_setattr: fd/at path/path - size/u

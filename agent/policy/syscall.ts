@@ -63,8 +63,12 @@ export function hasObject(call: Syscall): boolean {
   return call.arguments.some(({ kind }) => isObject(kind)) || opens.has(call.name);
 }
 
+function isPath(kind: string): boolean {
+  return kind === 'path' || kind === 'name';
+}
+
 function isObject(kind: string): boolean {
-  return kind === 'fd' || kind === 'path';
+  return kind === 'fd' || isPath(kind);
 }
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '));
@@ -73,21 +77,44 @@ const opens = words('open openat openat2 creat open_by_handle_at open_tree open_
 /** Calls that open a file: security_file_open tells what it was. */
 const filesOf = words('open openat openat2 creat open_by_handle_at execve execveat uselib acct swapon swapoff');
 
+const atNoFollow = 0x100n; // AT_SYMLINK_NOFOLLOW
+const openNoFollow = 0o400000n; // O_NOFOLLOW
+const openNew = 0o300n; // O_CREAT | O_EXCL
+
+/** The arguments of a call with their values, as far as an event tells them: it has the first that are no paths. */
+export function tellArguments(call: Syscall, details: readonly bigint[]): { argument: Argument; value: bigint }[] {
+  return call.arguments
+    .filter(({ kind }) => !isPath(kind))
+    .flatMap((argument, i) => (details[i] === undefined ? [] : [{ argument, value: details[i] }]));
+}
+
+/** Whether a call with these arguments is about what a link in the last place of its path leads to, or about the link. */
+export function followsLinks(call: Syscall, details: readonly bigint[]): boolean {
+  if (call.arguments.some(({ kind }) => kind === 'name')) return false;
+  for (const { argument, value } of tellArguments(call, details)) {
+    const { kind } = argument;
+    if (kind === 'lookup' && value & atNoFollow) return false;
+    if (kind === 'open' && (value & openNoFollow || (value & openNew) === openNew)) return false;
+  }
+  return true;
+}
+
 /** How the kernel side looks at the call: `enum picket_call_shape`. */
 export function shapeOf({ name, arguments: list }: Syscall): number {
   let shape = 0;
   for (const [i, { kind }] of list.entries()) {
     if (kind === 'fd') shape |= callShape.CALL_DESCRIPTOR << i;
-    if (kind === 'path') shape |= callShape.CALL_PATH << i;
+    if (isPath(kind)) shape |= callShape.CALL_PATH << i;
     if (kind === 'at') shape |= callShape.CALL_AT << i;
   }
   if (opens.has(name)) shape |= callShape.CALL_OPENS;
   if (filesOf.has(name)) shape |= callShape.CALL_FILE;
   if (name === 'close') shape |= callShape.CALL_CLOSES;
   if (name === 'mmap') shape |= callShape.CALL_MAPS;
-  if (name === 'exit' || name === 'exit_group') shape |= callShape.CALL_ENDS;
+  if (name === 'exit' || name === 'exit_group' || name === 'rt_sigreturn') shape |= callShape.CALL_ENDS;
   if (name === 'execve' || name === 'execveat') shape |= callShape.CALL_EXECUTES;
   if (name === 'mount') shape |= callShape.CALL_MOUNTS;
-  if (name === 'rt_sigreturn') shape |= callShape.CALL_RETURNS_ANYTHING;
+  if (name === 'chdir') shape |= callShape.CALL_ENTERS;
+  if (name === 'chroot') shape |= callShape.CALL_CONFINES;
   return shape;
 }

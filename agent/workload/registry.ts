@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
 import { AgentError } from '../error.ts';
+import { writeHostSlot } from '../kernel/control.ts';
 import type { Engine } from '../kernel/engine.ts';
 import type { SavedWorkload } from '../state/saved.ts';
 import { cgroupExists, cgroupId, expectedPath, readCgroupTree } from './cgroup.ts';
@@ -82,9 +83,15 @@ export class WorkloadRegistry {
   connectHost(): void {
     if (this.#host === undefined) return;
     const { control } = this.#engine;
-    control.store(0, controlFields.host_slot.offset, BigInt(this.#host.slot));
+    writeHostSlot(control, this.#host.slot);
     control.store(0, controlFields.host_workload.offset, this.#host.id);
     this.#engine.sweep();
+  }
+
+  /** Whether the workload has set up an io_uring, where the backend does not see what is done through it. */
+  usesIoUring({ slot }: Workload): boolean {
+    const flags = Number(this.#engine.workloads.load(slot, fields.flags.offset) & 0xffff_ffffn);
+    return (flags & abi.workloadFlags.WORKLOAD_IO_URING) !== 0;
   }
 
   /** Forgets the node: its tasks are judged no more. */

@@ -46,7 +46,7 @@ rings: {denyBytes: 65536, auditBytes: 131072, drainEveryMs: 1}
 defaultFilePosture: audit\ndefaultNetworkPosture: audit\ndefaultCapabilitiesPosture: audit
 hostDefaultFilePosture: block\nhostDefaultNetworkPosture: block\nhostDefaultCapabilitiesPosture: block
 nodeLabels: {zone: a}
-untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {shop: {kubearmor-file-posture: audit}}`,
+untrackedNs: []\nfileBaseline: off\nioUring: deny\nenforcement: audit\nnamespaceAnnotations: {shop: {kubearmor-file-posture: audit}}`,
       'f',
     );
     expect(config).toEqual({
@@ -68,11 +68,12 @@ untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {s
       nodeLabels: { zone: 'a' },
       untrackedNs: [],
       fileBaseline: 'off',
+      ioUring: 'deny',
       enforcement: 'audit',
       namespaceAnnotations: { shop: { 'kubearmor-file-posture': 'audit' } },
     } satisfies AgentConfig);
     const { defaultFilePosture, ...others } = settingsOf(config);
-    expect([defaultFilePosture, Object.keys(others).length]).toEqual(['audit', 10]);
+    expect([defaultFilePosture, Object.keys(others).length]).toEqual(['audit', 11]);
     expect(settingsOf(configSchema.parse({}))).toEqual(defaultSettings);
   });
 
@@ -117,6 +118,7 @@ untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {s
     ['nodeLabels', 'zone', 'found "zone"; allowed: a map'],
     ['untrackedNs', 'kube-system', 'found "kube-system"; allowed: a list'],
     ['fileBaseline', 'yes', 'found "yes"; allowed: on, off'],
+    ['ioUring', 'no', 'found "no"; allowed: allow, deny'],
     ['enforcement', 'none', 'found "none"; allowed: enforce, audit'],
     ['namespaceAnnotations', 'shop', 'found "shop"; allowed: a map'],
     ['namespaceAnnotations.shop', 'x', 'found "x"; allowed: a map'],
@@ -137,7 +139,7 @@ untrackedNs: []\nfileBaseline: off\nenforcement: audit\nnamespaceAnnotations: {s
     expect(findings('backend: x\nrings:\n  denyBytes: 1\ncolector: {}\npolicies: {dirs: 1, folder: 2}\n')).toEqual([
       'agent.yaml:1:10: backend: found "x"; allowed: auto, lsm, tracepoint',
       'agent.yaml:3:14: rings.denyBytes: found 1; allowed: at least 65536',
-      'agent.yaml:4:1: colector: found a key that is not known here; allowed: stateDir, runDir, cluster, hostName, backend, pins, policies, collector, rings, defaultFilePosture, defaultNetworkPosture, defaultCapabilitiesPosture, hostDefaultFilePosture, hostDefaultNetworkPosture, hostDefaultCapabilitiesPosture, nodeLabels, untrackedNs, fileBaseline, enforcement, namespaceAnnotations',
+      'agent.yaml:4:1: colector: found a key that is not known here; allowed: stateDir, runDir, cluster, hostName, backend, pins, policies, collector, rings, defaultFilePosture, defaultNetworkPosture, defaultCapabilitiesPosture, hostDefaultFilePosture, hostDefaultNetworkPosture, hostDefaultCapabilitiesPosture, nodeLabels, untrackedNs, fileBaseline, ioUring, enforcement, namespaceAnnotations',
       'agent.yaml:5:12: policies.dirs: found a key that is not known here; allowed: dir',
       'agent.yaml:5:21: policies.folder: found a key that is not known here; allowed: dir',
     ]);

@@ -529,6 +529,43 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
     expect(text.stdout).toMatch(/^agent\n {2}version .*\n.*backend +tracepoint.*\nworkloads\n/s);
   });
 
+  it('says once of a workload under file rules that it uses io_uring, which nothing here sees; ioUring: deny ends who does', async () => {
+    const ring = `perl -e '$p = "\\0" x 120; exit(syscall(425, 1, $p) < 0 ? 7 : 0)'; echo $?`;
+    const policy = policyOf('rings', { file: { matchPaths: [{ path: '/etc/none' }] }, action: 'Block' });
+    await host.apply(policy);
+    const uncovered = async (): Promise<string[]> => {
+      const { results } = await host.ask<{ results: PolicyResult[] }>('GET', '/v1/policies');
+      const { diagnostics = [] } = results.find(({ name }) => name === 'rings') ?? {};
+      return diagnostics.flatMap(({ code, message }) =>
+        code === 'NotCovered' && message.includes('io_uring') ? message : [],
+      );
+    };
+    expect(await uncovered()).toEqual([]);
+    const stop = host.path('stop');
+    const first = host.run('rings', {}, `${ring}; ${ring}; while ! test -e ${stop}; do sleep 0.1; done`, 'demo');
+    await vi.waitUntil(async () => (await uncovered()).length > 0, { timeout: 20_000 });
+    expect(await uncovered()).toEqual([expect.stringContaining('demo/rings/rings-container')]);
+    writeFileSync(stop, '');
+    expect((await first).stdout).toBe('0\n0\n');
+    const told = async () =>
+      (await host.alerts('rings')).map(({ Type, Operation, Data, Action, Result }) => ({
+        Type,
+        Operation,
+        Data,
+        Action,
+        Result,
+      }));
+    const notCovered = { Type: 'SystemEvent', Operation: 'NotCovered', Data: 'syscall=SYS_IO_URING_SETUP entries=1' };
+    expect(await told()).toEqual([{ ...notCovered }]);
+    await host.ask('PUT', '/v1/settings', { ioUring: 'deny' });
+    try {
+      expect((await host.run('rings', {}, ring, 'demo')).stdout).toBe(`${killed}\n`);
+      expect(await told()).toEqual([notCovered, { ...notCovered, Action: 'Block', Result: 'Killed' }]);
+    } finally {
+      await host.ask('PUT', '/v1/settings', { ioUring: 'allow' });
+    }
+  });
+
   it('takes its programs out of the kernel when it ends, and removes its socket', async () => {
     const pid = agent.child.pid ?? 0;
     const objects = bpfObjects(pid);

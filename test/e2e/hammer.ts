@@ -48,7 +48,7 @@ const programs = ['hammer.c', 'nothing.c'].map((name) => join(import.meta.dirnam
 
 /** Compiles what runs in the workload; in a guest it is found in the cache. */
 export function compileHammer(): Promise<string[]> {
-  return Promise.all(programs.map(compiled));
+  return Promise.all(programs.map((source) => compiled(source)));
 }
 
 interface Status {

@@ -9,8 +9,11 @@ export async function compile(source: string, output: string): Promise<void> {
   await runCommand('clang', ['-O2', '-static', '-Wall', '-Werror', '-o', output, source]);
 }
 
-/** The compiled program of `source`, made once per cache and content. */
-export async function compiled(source: string): Promise<string> {
-  const hash = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16);
+/** The compiled program of `source`, made once per cache and content; `included`: what it includes of the checkout. */
+export async function compiled(source: string, ...included: string[]): Promise<string> {
+  const hash = createHash('sha256')
+    .update(Buffer.concat([source, ...included].map((file) => readFileSync(file))))
+    .digest('hex')
+    .slice(0, 16);
   return join(await cached(`program-${hash}`, (folder) => compile(source, join(folder, 'program'))), 'program');
 }

@@ -262,8 +262,26 @@ describe('toAlert() of a system call', () => {
   it.each([
     [84, [0n, 0n, 0n, 0n], 'syscall=SYS_RMDIR'],
     [263, [0xffffff9cn, 0n, 0n, 0n], 'syscall=SYS_UNLINKAT'],
-    [263, [0xffff_ffff_ffff_ff9cn, 0n, 0x200n, 0n], 'syscall=SYS_UNLINKAT flags=AT_REMOVEDIR'],
-    [263, [3n, 0n, 0x200n, 0n], 'syscall=SYS_UNLINKAT fd=3 flags=AT_REMOVEDIR'],
+    [263, [0xffff_ffff_ffff_ff9cn, 0x200n, 0n, 0n], 'syscall=SYS_UNLINKAT flags=AT_REMOVEDIR'],
+    [263, [3n, 0x200n, 0n, 0n], 'syscall=SYS_UNLINKAT fd=3 flags=AT_REMOVEDIR'],
+    [3, [3n, 0n, 0n, 0n], 'syscall=SYS_CLOSE fd=3'],
+    [39, [1n, 2n, 3n, 4n], 'syscall=SYS_GETPID'],
+    [105, [0n, 0n, 0n, 0n], 'syscall=SYS_SETUID userid=0'],
+    [92, [0xffff_ffffn, 5n, 0n, 0n], 'syscall=SYS_CHOWN userid=-1 groupid=5'],
+    [2, [0n, 0o644n, 0n, 0n], 'syscall=SYS_OPEN flags=O_RDONLY'],
+    [2, [0o1101n, 0o644n, 0n, 0n], 'syscall=SYS_OPEN flags=O_WRONLY|O_CREAT|O_TRUNC mode=0644'],
+    [257, [0xffffff9cn, 0o2000002n, 0n, 0n], 'syscall=SYS_OPENAT flags=O_RDWR|O_CLOEXEC'],
+    [
+      9,
+      [0n, 4096n, 5n, 0x22n],
+      'syscall=SYS_MMAP addr=0x0 length=4096 prot=PROT_READ|PROT_EXEC flags=MAP_PRIVATE|MAP_ANONYMOUS',
+    ],
+    [41, [2n, 0o2000001n, 6n, 0n], 'syscall=SYS_SOCKET domain=AF_INET type=SOCK_STREAM|SOCK_CLOEXEC protocol=6'],
+    [62, [0xffff_ffff_ffff_ffffn, 9n, 0n, 0n], 'syscall=SYS_KILL pid=-1 signal=9'],
+    [21, [0n, 0n, 0n, 0n], 'syscall=SYS_ACCESS mode=F_OK'],
+    [56, [0x1200011n, 0n, 0n, 0n], 'syscall=SYS_CLONE flags=0x1200011'],
+    [265, [0xffffff9cn, 4n, 0x400n, 0n], 'syscall=SYS_LINKAT newfd=4 flags=AT_SYMLINK_FOLLOW'],
+    [499, [0n, 0n, 0n, 0n], 'syscall=SYS_499'],
   ] as const)('writes call %i with its arguments', (syscall, details, data) => {
     expect(alertOf({ event: { syscall, details } }).Data).toBe(data);
   });

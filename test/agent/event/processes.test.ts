@@ -47,6 +47,18 @@ describe('ProcessTable', () => {
     expect(proc.asked).toEqual([]);
   });
 
+  it('find() knows what a process was before it executed another program, for events from before', () => {
+    const table = new ProcessTable(fakeProc().read);
+    table.executed(exec(10, start, '/bin/sh'), false);
+    table.forked(fork(11, start, 10, start));
+    for (const [i, path] of ['/bin/a', '/bin/b', '/bin/c', '/bin/d'].entries())
+      table.executed({ ...exec(11, start, path), timeNs: start + BigInt(10 * (i + 1)) }, false);
+    const at = (after: bigint): string | undefined => table.find(11, start, start + after)?.executable;
+    expect([25n, 30n, 39n, 40n, 99n].map(at)).toEqual(['/bin/b', '/bin/c', '/bin/c', '/bin/d', '/bin/d']);
+    expect(table.find(11, start)?.executable).toBe('/bin/d');
+    expect(at(5n)).toBe('/bin/b'); // that long ago nobody asks
+  });
+
   it('find() reads a process that no event told about, once', () => {
     const proc = fakeProc({ 7: '/usr/bin/node' });
     const table = new ProcessTable(proc.read);

@@ -89,8 +89,9 @@ describe('generate.ts --check', () => {
       const other = join(folder, 'other.o');
       copyFileSync(new URL('bpf/picket.bpf.o', root), other);
       const bytes = readFileSync(other);
-      const at = bytes.indexOf('PICKET_OPERATION_OPEN');
-      bytes.write('PICKET_OPERATION_SHUT', at);
+      // Lines of the source are there as well; a name by itself stands between zeros.
+      const at = bytes.indexOf('\0PICKET_OPERATION_OPEN\0');
+      bytes.write('PICKET_OPERATION_SHUT', at + 1);
       execFileSync('tee', [other], { input: bytes, stdio: ['pipe', 'ignore', 'pipe'] });
       expect(() => run(other)).toThrow(/run: node agent\/kernel\/generate.ts/);
     } finally {

@@ -43,7 +43,7 @@ class FakeTable {
 function make() {
   const table = new FakeTable();
   const all: Workload[] = [];
-  const registry = { all, host: undefined, rootPid: () => undefined };
+  const registry = { all, host: undefined, rootPid: () => undefined, usesIoUring: () => false };
   const calls = { watch: () => {}, exists: () => true };
   const engine = { ownRoot: () => '/', hashKey: randomHashKey(), calls };
   const enforcement = new Enforcement(

@@ -20,8 +20,8 @@ function names(spec: object): RuleNames {
 
 /** The rule that is named. */
 function named(set: RuleNames, call: Call, path: string, program: string | undefined): string | undefined {
-  const found = judgeSyscall(set, numbers[call], path, program);
-  return found === outcomes.OUTCOME_NONE ? undefined : set.rules[found & outcomes.OUTCOME_RULE]?.path;
+  const { outcome } = judgeSyscall(set, numbers[call], [path], program);
+  return outcome === outcomes.OUTCOME_NONE ? undefined : set.rules[outcome & outcomes.OUTCOME_RULE]?.path;
 }
 
 const name = fc.constantFrom('a', 'b', 'cc');
@@ -67,6 +67,27 @@ describe('judgeSyscall()', () => {
       { numRuns: 1000 },
     );
     expect([...seen].sort()).toEqual(['p spec.syscalls.matchPaths[]', 'p spec.syscalls.matchSyscalls[]', 'undefined']);
+  });
+
+  it('of two paths takes the one with the more specific rule, of equals the first', () => {
+    const set = names({
+      syscalls: {
+        matchPaths: [
+          { path: '/a/', recursive: true, syscall: ['unlink'] },
+          { path: '/a/b/', recursive: true, syscall: ['unlink'] },
+          { path: '/x', syscall: ['unlink'] },
+        ],
+        matchSyscalls: [{ syscall: ['unlink', 'rmdir'] }],
+      },
+    });
+    const taken = (...paths: string[]): string => judgeSyscall(set, numbers.unlink, paths, undefined).path;
+    expect(taken('/a/c', '/a/b/c')).toBe('/a/b/c');
+    expect(taken('/a/b/c', '/x')).toBe('/x');
+    expect(taken('/q', '/a')).toBe('/a');
+    expect(taken('/a/1', '/a/2')).toBe('/a/1');
+    expect(taken('/q', '/r')).toBe('/q');
+    expect(taken('', '/a')).toBe('/a');
+    expect(judgeSyscall(set, numbers.rmdir, [], undefined)).toMatchObject({ path: '' });
   });
 
   it('knows no source of a program that is not known: rules with fromSource do not match', () => {
