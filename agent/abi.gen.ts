@@ -137,6 +137,7 @@ export const limits = {
   EXE_LEVELS: 32,
   ARENA_BYTES: 4194304,
   MAX_WORDS: 16,
+  ROW_WORDS: 4,
   MAX_PARTS: 16,
 } as const;
 

@@ -39,6 +39,8 @@ enum picket_limits {
 	PICKET_ARENA_BYTES = 4194304,
 	/* Words of 64 states of an automaton in bits: the kernel's loop is written out that often. Fifty patterns of 18 characters. */
 	PICKET_MAX_WORDS = 16,
+	/* Words are as many as a multiple of it, so that the loop has fewer ends for the verifier to follow. */
+	PICKET_ROW_WORDS = 4,
 	/* Parts into which an automaton may be split: they run one after the other. */
 	PICKET_MAX_PARTS = 16,
 };
@@ -142,7 +144,7 @@ struct picket_automaton {
 	__u32 form;   /* enum picket_automaton_form; 0: nothing stands here */
 	__u32 bytes;  /* of this part */
 	__u32 more;   /* another part begins behind it */
-	__u32 size;   /* table: states that have a row; bits: words */
+	__u32 size;   /* table: states that have a row; bits: words, a multiple of PICKET_ROW_WORDS */
 	__u32 stride; /* table: cells of a row; bits: bytes of a row */
 	__u32 rows;
 	__u32 words;

@@ -229,7 +229,7 @@ __noinline int judge__levels(struct scratch *s)
 		return -1;
 	c = &s->search;
 	c->torn = 0;
-	s->text_depth = ~0U;
+	glob__forget(s);
 	depths = c->depths;
 	c->names = names = s->count;
 	for (__u32 depth = 0; depth < JUDGE_LOOP; depths >>= 1) {

@@ -135,20 +135,22 @@ struct call_search {
 	__u32 unresolved; /* the object has no path */
 };
 
-/* A part of an automaton at work (glob.h). */
+/* An automaton at work (glob.h). */
 struct glob_run {
-	__u32 at; /* in the text */
+	__u32 depth; /* names before the text */
+	__u32 at;    /* in the text */
 	/* Places in the arena: */
 	__u32 automaton;
 	__u32 part;
 	__u32 rows;
 	__u32 words;
 	__u32 accept;
+	__u32 form;  /* enum picket_automaton_form */
 	__u32 size;
 	__u32 stride;
-	__u32 state;
-	__u32 behind; /* 256 when the byte read last is a slash */
-	__u32 word;   /* whose accepting states are being taken */
+	__u32 state; /* of a table. Bits: 256 when the byte read last is a slash */
+	__u32 word;  /* whose accepting states are being taken */
+	__u32 torn;
 	__u32 pad;
 };
 
@@ -196,8 +198,10 @@ struct scratch {
 	__u32 count;                              /* names of the path last walked, leaf first */
 	__u64 mount, dentry;                      /* where the walk goes on above the file's own mount */
 	__u64 leaf;                               /* where it began */
-	__u32 text_depth;                         /* names before the text; ~0: nothing is written */
+	__u32 text_first;                         /* the text: from this step of the walk */
+	__u32 text_left;                          /* to this one; so many names are not written yet */
 	__u32 text_end;
+	__u32 pad2;
 	struct glob_run glob;
 	__u64 active[PICKET_MAX_WORDS];           /* states of an automaton in bits */
 	__u32 mounts;                             /* sequence number of all mounts at the last walk */

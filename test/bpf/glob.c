@@ -54,13 +54,13 @@ int match(struct glob_call *call)
 	s = bpf_map_lookup_elem(&picket_scratch, &key);
 	if (!given || !s)
 		return -1;
-	/* As if a path of two names had been walked and written, of which the second begins at `from`. */
-	s->count = 2;
+	/* As if a path of one name had been walked and written, at `from`. */
+	s->count = 1;
 	s->steps[0].text = call->from;
-	s->text_depth = 0;
+	s->text_first = s->text_left = 0;
 	s->text_end = given->length;
 	bpf_probe_read_kernel(s->text, sizeof(given->text), given->text);
-	return glob__match(s, call->automaton, 1) ? 0 : -1;
+	return glob__match(s, call->automaton, 0) ? 0 : -1;
 }
 
 struct glob_walk {
@@ -80,7 +80,7 @@ int match_directory(struct glob_walk *call)
 	s = bpf_map_lookup_elem(&picket_scratch, &key);
 	if (!s || path__walk(s, (__u64)BPF_CORE_READ(task, fs, pwd.mnt), (__u64)BPF_CORE_READ(task, fs, pwd.dentry)))
 		return -1;
-	s->text_depth = ~0U;
+	glob__forget(s);
 	if (call->renamed)
 		scratch__step(s, call->renamed - 1)->hash ^= 1;
 	return glob__match(s, call->automaton, s->count - call->names);

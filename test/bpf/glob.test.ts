@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expandGlob } from '../../agent/policy/glob/brace.ts';
@@ -160,6 +164,36 @@ describe.skipIf(missing)(named('glob__match() in the kernel', missing), () => {
         expect(kernel.matchDirectory(place, last, renamed) === undefined).toBe(renamed <= last);
       kernel.arena.release(place);
       kernel.arena.collect();
+    }
+  });
+
+  it('reads paths that are longer than any that a program can name', () => {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'picket-deep-')));
+    const before = process.cwd();
+    try {
+      // 40 names, 8,000 bytes: some begin where the text begins anew.
+      process.chdir(folder);
+      const names = Array.from({ length: 40 }, (_, i) => `${i}`.padStart(160 + i, 'd'));
+      for (const name of names) {
+        mkdirSync(name);
+        process.chdir(name);
+      }
+      const patterns = ['/**/?*38/?*39', '/**/*20/**', '/**x**', '/**/*10/*11/**', '/**9/**/*33/**'];
+      const { table, bits } = bothForms(patterns, '/') ?? expect.unreachable();
+      for (const [digest, bytes] of Object.entries({ table, bits })) {
+        const place = kernel.arena.place({ bytes, digest });
+        for (const last of [40, 39, 30, 20, 3]) {
+          const tail = Buffer.from(names.slice(-last).join('/'));
+          expect(kernel.matchDirectory(place, last)).toEqual(matchTail(bytes, tail));
+        }
+        expect(union(kernel.matchDirectory(place, 40) ?? [])).toBe(0b11011);
+        for (const renamed of [1, 20, 40]) expect(kernel.matchDirectory(place, 40, renamed)).toBeUndefined();
+        kernel.arena.release(place);
+      }
+      kernel.arena.collect();
+    } finally {
+      process.chdir(before);
+      execFileSync('rm', ['-rf', folder]); // by steps: the whole path is too long for a call
     }
   });
 });

@@ -9,8 +9,8 @@ export const maxStates = 4_352;
 /** Words of 64 states of one part in bits. */
 export const maxWords = limits.MAX_WORDS;
 
-/** Words come in rows of as many: the kernel program looks only behind each row whether it is at the end. */
-export const wordsOfRow = 4;
+/** Words come in rows of as many. */
+export const wordsOfRow = limits.ROW_WORDS;
 
 /** Tables and bit rows into which the patterns of one directory may be split: the kernel runs one after the other. */
 export const maxParts = limits.MAX_PARTS;
