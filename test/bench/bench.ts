@@ -19,6 +19,8 @@ export interface BenchResult {
   figures: Figure[];
   /** The figures for people. */
   table: string;
+  /** Committed figures of the same kernel and tools, by name; undefined: there are none. */
+  baseline?: Readonly<Record<string, number>>;
 }
 
 export interface Bench {
@@ -31,4 +33,12 @@ export interface Bench {
 /** The figures that are above their targets. */
 export function missed(figures: readonly Figure[]): Figure[] {
   return figures.filter(({ value, target }) => target !== undefined && value > target);
+}
+
+/** What a figure may grow by over its baseline. */
+const slack = 1.02;
+
+/** The figures that have grown over their baseline. */
+export function grown(figures: readonly Figure[], baseline: Readonly<Record<string, number>> = {}): Figure[] {
+  return figures.filter(({ name, value }) => value > Math.max(baseline[name] ?? Number.POSITIVE_INFINITY, 0) * slack);
 }

@@ -9,9 +9,6 @@ export const baselineFile = join(import.meta.dirname, 'baseline.json');
 
 export type Baseline = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-/** What a figure may grow by before the bench fails. */
-const slack = 1.02;
-
 export function readBaseline(file = baselineFile): Baseline {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Baseline) : {};
 }
@@ -29,14 +26,4 @@ export async function baselineKey(release: string): Promise<string> {
 export function baselineOf(figures: readonly Figure[]): Record<string, number> {
   const kept = new Set(rows.map(({ figure }) => figure));
   return Object.fromEntries(figures.filter(({ name }) => kept.has(name)).map(({ name, value }) => [name, value]));
-}
-
-/** Lowers each target to the baseline and its slack, where there is a line for the key. */
-export function withBaseline(figures: readonly Figure[], line: Readonly<Record<string, number>>): Figure[] {
-  return figures.map((figure) => {
-    const before = line[figure.name];
-    if (before === undefined) return figure;
-    const limit = Math.floor(Math.max(before, 0) * slack);
-    return { ...figure, target: Math.min(figure.target ?? Number.POSITIVE_INFINITY, limit) };
-  });
 }
