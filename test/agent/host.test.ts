@@ -616,21 +616,17 @@ describe.skipIf(missingForHost)(named('agent on this kernel, apart from its coll
     host.write('policies/2-bad.yaml', 'kind: [');
     mkdirSync(host.path('policies/3-folder.yaml'));
     host.write(
-      'policies/4-unsupported.yaml',
-      policyOf('dns', { network: { matchDNSQueries: [{ domain: 'example.org' }] }, action: 'Block' }),
+      'policies/4-wrong.yaml',
+      policyOf('wrong', { network: { matchProtocols: [{ protocol: 'tpc' }] }, action: 'Block' }),
     );
     host.write('policies/notes.txt', 'no policy');
     const agent = await host.startAgent();
     const { results } = await host.ask<{ results: PolicyResult[] }>('GET', '/v1/policies');
     expect(results.map(({ name, status }) => [name, status])).toEqual([
       ['good', 'Applied'],
-      ['dns', 'Invalid'],
+      ['wrong', 'Invalid'],
     ]);
-    for (const file of [
-      '2-bad.yaml:1:',
-      '3-folder.yaml:1:1: error InvalidValue: cannot be read',
-      '4-unsupported.yaml:1:',
-    ])
+    for (const file of ['2-bad.yaml:1:', '3-folder.yaml:1:1: error InvalidValue: cannot be read', '4-wrong.yaml:1:'])
       expect(agent.stderr).toContain(`${host.policies}/${file}`);
   });
 
