@@ -16,7 +16,8 @@ const kernels: readonly KernelSeries[] = isLong ? ['6.1', '6.12'] : ['6.12'];
 const ways = ['exec-storm', 'link-race', 'rename-storm', 'mount-tree', 'own-cgroups'];
 const maxAgentBytes = 200 * 2 ** 20;
 
-describe.each(kernels)('a hostile workload under kernel %s', (kernel) => {
+// In the long run alone until a run on a quiet machine has been seen: the short one has not.
+describe.runIf(isLong).each(kernels)('a hostile workload under kernel %s', (kernel) => {
   it('gets nowhere, costs the agent bounded memory, and what is lost is counted', { timeout: 900_000 }, async () => {
     const report = await attackIn(kernel);
     const mebibytes = Math.round(report.agentBytes / 2 ** 20);
