@@ -278,7 +278,7 @@ struct picket_task {
 	struct picket_sources sources; /* of the program, written by the task itself */
 	__u64 truncates;     /* tells the file that an open has just judged and is about to truncate (hook_open.h); 0: none */
 	__u32 exec_argc;     /* of the exec under way: strings that the caller gave, the program's name among them */
-	__u32 pad;
+	__u32 pending;       /* not 0: an alert about a creation waits (pending.h) */
 	/* The message to a DNS server last judged, and under which rule set and generation that was. */
 	__u64 dns_digest;
 	__u64 dns_stamp;

@@ -77,25 +77,33 @@ static __noinline __u32 event__cwd(struct scratch *s, struct task_struct *task, 
 	return path__text(s, offset);
 }
 
-/* Sends the record with `length` bytes of strings: denials and process life on one ring, the rest on the other. */
-static __always_inline void event__send(struct scratch *s, __u32 length, bool first_class)
+/* Sends `size` bytes of a record: denials and process life on one ring, the rest on the other. */
+static __noinline int event__output(struct picket_event *event, __u64 size, bool first_class)
 {
-	__u64 size = sizeof(struct picket_event) + length;
 	__u32 ring = first_class ? 0 : 1;
 	__u64 *sequence = bpf_map_lookup_elem(&picket_sequence, &ring);
 	long failed;
 
 	if (sequence)
-		s->event.seq = __sync_fetch_and_add(sequence, 1) + 1;
-	if (size > sizeof(struct picket_event) + SCRATCH_STRINGS)
-		size = sizeof(struct picket_event) + SCRATCH_STRINGS;
+		event->seq = __sync_fetch_and_add(sequence, 1) + 1;
 	/* No wake-ups: the agent drains on a timer; one per record costs the traced task microseconds. */
 	if (first_class)
-		failed = bpf_ringbuf_output(&picket_ring_deny, &s->event, size, BPF_RB_NO_WAKEUP);
+		failed = bpf_ringbuf_output(&picket_ring_deny, event, size, BPF_RB_NO_WAKEUP);
 	else
-		failed = bpf_ringbuf_output(&picket_ring_audit, &s->event, size, BPF_RB_NO_WAKEUP);
+		failed = bpf_ringbuf_output(&picket_ring_audit, event, size, BPF_RB_NO_WAKEUP);
 	if (failed)
 		count(first_class ? PICKET_COUNT_RING_DENY_LOST : PICKET_COUNT_RING_AUDIT_LOST);
+	return 0;
+}
+
+/* Sends s->event with `length` bytes of strings. */
+static __always_inline void event__send(struct scratch *s, __u32 length, bool first_class)
+{
+	__u64 size = sizeof(struct picket_event) + length;
+
+	if (size > sizeof(struct picket_event) + SCRATCH_STRINGS)
+		size = sizeof(struct picket_event) + SCRATCH_STRINGS;
+	event__output(&s->event, size, first_class);
 }
 
 /* Tells of an object without a path; call it before an alert about the same access, which uses the walk's memory. */

@@ -64,6 +64,9 @@ __noinline int name__judge(struct scratch *s, struct picket_task *record, __u32 
 	}
 	if (!strongest)
 		return 0;
+	if (operation == PICKET_OPERATION_MKNOD && pending__is_looked_up((struct dentry *)s->names[0].dentry) &&
+	    pending__keep(s, record, s->names[0].mount, s->names[0].dentry))
+		return s->event.result ? -FILE_EACCES : 0;
 	count(s->event.result ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
 	access__send(s);
 	return s->event.result ? -FILE_EACCES : 0;

@@ -4,6 +4,7 @@
 #define PICKET_HOOK_OPEN_H
 
 #include "access.h"
+#include "pending.h"
 #include "preset.h"
 #include "registers.h"
 #include "written.h"
@@ -79,6 +80,8 @@ int BPF_PROG(picket_file_open, struct file *file, int ret)
 		return ret;
 	opened.flags = file->f_flags;
 	opened.mode = file->f_mode;
+	if (record->pending && !(opened.mode & MODE_NO_ACCOUNT))
+		pending__opened(record, file->f_path.dentry, opened.mode & MODE_CREATED);
 	if (!open__begin(&j, task, record, &opened))
 		return 0;
 	opened.owner = owner__of_file(file);

@@ -149,6 +149,7 @@ static __always_inline void task__inherit(struct task_struct *child, const struc
 	}
 	*record = *parent;
 	record->truncates = 0;
+	record->pending = 0;
 }
 
 /* LSM backend: before the task can run, and also for io_uring workers, which no fork tracepoint announces. */

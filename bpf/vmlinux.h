@@ -102,7 +102,12 @@ struct hlist_bl_node {
 	struct hlist_bl_node **pprev;
 };
 
+enum dentry_flags {
+	DCACHE_PAR_LOOKUP = 1 << 28, /* up to 6.13, a macro there */
+};
+
 struct dentry {
+	unsigned int d_flags;
 	seqcount_spinlock_t d_seq;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;

@@ -48,6 +48,7 @@ const fileHooks = [
   'picket_file_permission',
   'picket_file_free',
   'picket_path_mknod',
+  'picket_drop_write',
   'picket_path_mkdir',
   'picket_path_symlink',
   'picket_judge_unlink',

@@ -20,6 +20,9 @@ const rename = (a: string, b: string, flags: number) =>
   python(`${system}sys.exit(-c.renameat2(-100, b"@/${a}", -100, b"@/${b}", ${flags}))`);
 const audit = { file: { action: 'Audit', matchDirectories: [{ dir: '@/d/', recursive: true }] } };
 
+const overlay =
+  'mkdir @/l @/u @/m; mount -t tmpfs none @/u; mkdir @/u/u @/u/w; mount -t overlay -o lowerdir=@/l,upperdir=@/u/u,workdir=@/u/w none @/m';
+
 const cases: Record<string, Case> = {
   'one access is one alert': {
     before:
@@ -152,9 +155,20 @@ const cases: Record<string, Case> = {
       [python('import socket; a, b = socket.socketpair(); a.send(b"1")')],
     ],
   },
+  'a creation that is none is not told': {
+    before: `${overlay}; for f in a b c; do echo 1 >@/l/$f; done`,
+    steps: [
+      { spec: { file: { action: 'Allow', matchDirectories: [{ dir: '/', recursive: true, readOnly: true }] } } },
+      [python('import os; os.open("@/m/a", os.O_RDONLY | os.O_CREAT)')],
+      ['echo 1 >@/m/b', 'deny OPEN m/b'],
+      ['echo 1 >@/m/none', 'deny MKNOD m/none'],
+      ['echo 1 >@/m/none', 'deny MKNOD m/none'],
+      ['mkfifo @/m/fifo', 'deny MKNOD m/fifo'],
+      ['cat @/m/c'],
+    ],
+  },
   'a stacked file system works under an allow-list, and is judged once': {
-    before:
-      'mkdir @/l @/u @/w @/m; echo 1 >@/l/f; mkdir @/l/dir; mount -t tmpfs none @/u; mkdir @/u/u @/u/w; mount -t overlay -o lowerdir=@/l,upperdir=@/u/u,workdir=@/u/w none @/m',
+    before: `${overlay}; for f in f h; do echo 1 >@/l/$f; done; mkdir @/l/dir`,
     steps: [
       {
         spec: {
@@ -167,8 +181,9 @@ const cases: Record<string, Case> = {
           },
         },
       },
-      ['cat @/m/f', 'alert OPEN m/f'],
       ['echo 2 >>@/m/f', 'alert OPEN m/f'],
+      ['echo 2 >>@/m/new', 'alert MKNOD m/new'],
+      ['echo 2 >@/m/h', 'alert OPEN m/h'],
       ['ls @/m', 'alert OPEN m'],
       ['echo 3 >@/m/f', 'alert OPEN m/f'],
       ['mv @/m/f @/m/g', 'alert RENAME m/f'],
