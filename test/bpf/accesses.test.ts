@@ -20,6 +20,8 @@ const rename = (a: string, b: string, flags: number) =>
   python(`${system}sys.exit(-c.renameat2(-100, b"@/${a}", -100, b"@/${b}", ${flags}))`);
 const audit = { file: { action: 'Audit', matchDirectories: [{ dir: '@/d/', recursive: true }] } };
 
+const as = (uid: number, command: string) => `setpriv --reuid ${uid} --clear-groups ${command}`;
+const idmap = join(import.meta.dirname, 'idmap.py');
 const overlay =
   'mkdir @/l @/u @/m; mount -t tmpfs none @/u; mkdir @/u/u @/u/w; mount -t overlay -o lowerdir=@/l,upperdir=@/u/u,workdir=@/u/w none @/m';
 
@@ -153,6 +155,25 @@ const cases: Record<string, Case> = {
       ['echo 1 | cat'],
       [python('import os; f = os.memfd_create("m"); os.write(f, b"1"); os.open("/proc/self/fd/%d" % f, os.O_RDWR)')],
       [python('import socket; a, b = socket.socketpair(); a.send(b"1")')],
+    ],
+  },
+  'the owner is the one that an idmapped mount shows': {
+    before: `
+      truncate -s 16M @/disk; mkfs.ext4 -q @/disk; mkdir @/plain @/mapped; modprobe loop; mount -o loop @/disk @/plain
+      echo 1 >@/plain/f; chown 1000 @/plain @/plain/f; chmod 777 @/plain; chmod 666 @/plain/f; chmod 755 @
+      python3 ${idmap} @/plain @/mapped`,
+    steps: [
+      {
+        spec: { file: { matchDirectories: ['plain', 'mapped'].map((dir) => ({ dir: `@/${dir}/`, ownerOnly: true })) } },
+      },
+      [as(1000, 'cat @/plain/f')],
+      [as(101000, 'cat @/plain/f'), 'deny OPEN plain/f'],
+      [as(101000, 'cat @/mapped/f')],
+      [as(1000, 'cat @/mapped/f'), 'deny OPEN mapped/f'],
+      [as(101000, 'mkdir @/mapped/d')],
+      [as(1000, 'mkdir @/mapped/e'), 'deny MKDIR mapped/e'],
+      [as(101000, 'chmod 600 @/mapped/f')],
+      [as(0, 'chmod 666 @/mapped/f'), 'deny CHMOD mapped/f'],
     ],
   },
   'a creation that is none is not told': {
