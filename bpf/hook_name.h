@@ -64,11 +64,12 @@ __noinline int name__judge(struct scratch *s, struct picket_task *record, __u32 
 	}
 	if (!strongest)
 		return 0;
-	if (operation == PICKET_OPERATION_MKNOD && pending__is_looked_up((struct dentry *)s->names[0].dentry) &&
-	    pending__keep(s, record, s->names[0].mount, s->names[0].dentry))
-		return s->event.result ? -FILE_EACCES : 0;
-	count(s->event.result ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
-	access__send(s);
+	if (operation == PICKET_OPERATION_MKNOD && pending__is_looked_up((struct dentry *)s->names[0].dentry)) {
+		s->waits = 1;
+	} else {
+		count(s->event.result ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
+		access__send(s);
+	}
 	return s->event.result ? -FILE_EACCES : 0;
 }
 
@@ -93,7 +94,12 @@ static __always_inline int name__change(const struct vfsmount *first, const stru
 	*(volatile __u64 *)&s->names[0].dentry = (__u64)first_entry;
 	*(volatile __u64 *)&s->names[1].mount = (__u64)second;
 	*(volatile __u64 *)&s->names[1].dentry = (__u64)second_entry;
+	s->waits = 0;
 	ret = name__judge(s, record, operation, j.set, j.generation) ? -FILE_EACCES : 0; /* the verifier knows no range of its own */
+	if (operation == PICKET_OPERATION_MKNOD && s->waits && !pending__keep(s, record)) {
+		count(ret ? PICKET_COUNT_DENIED : PICKET_COUNT_ALERTED);
+		access__send(s);
+	}
 	scratch__release(s);
 	return ret;
 }

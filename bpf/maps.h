@@ -219,7 +219,7 @@ struct scratch {
 	char text[PICKET_MAX_PATH + 1 + TEXT_BEYOND]; /* what automata read: the names of the path last walked, or the last of them */
 	struct changed_name names[2];             /* hook_name.h */
 	__u32 walked;                             /* of the file that is opened or started: enum walk_result */
-	__u32 pad;
+	__u32 waits;                              /* the alert that was made is not to be sent yet: pending.h */
 	struct open_file_state open_file;         /* written.h */
 	struct arguments given;                    /* to a program that starts: arguments.h */
 	struct picket_task record;                /* of a task, for programs that cannot have it from the kernel (storage.h) */

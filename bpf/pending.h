@@ -34,18 +34,22 @@ static __always_inline bool pending__is_looked_up(const struct dentry *dentry)
 	return BPF_CORE_READ(dentry, d_flags) & flag;
 }
 
-/* Keeps the alert that s->event is; false: there is no room. */
-static __always_inline bool pending__keep(struct scratch *s, struct picket_task *record, __u64 mount, __u64 entry)
+/* Keeps the alert that s->event is, about s->names[0]; false: there is no room. */
+static __always_inline bool pending__keep(struct scratch *s, struct picket_task *record)
 {
+	struct dentry *entry = (void *)s->names[0].dentry;
 	__u64 task = bpf_get_current_pid_tgid();
 
-	s->event.details[0] = mount;
-	s->event.details[1] = entry;
-	s->event.details[2] = (__u64)BPF_CORE_READ((struct dentry *)entry, d_parent);
-	if (bpf_map_update_elem(&picket_pending, &task, &s->event, BPF_ANY))
-		return false;
-	record->pending = 1;
-	return true;
+	s->event.details[0] = s->names[0].mount;
+	s->event.details[1] = s->names[0].dentry;
+	s->event.details[2] = (__u64)BPF_CORE_READ(entry, d_parent);
+	if (!bpf_map_update_elem(&picket_pending, &task, &s->event, BPF_ANY)) {
+		record->pending = 1;
+		return true;
+	}
+	for (int i = 0; i < 3; i++)
+		s->event.details[i] = 0;
+	return false;
 }
 
 static __always_inline void pending__send(struct pending *p)

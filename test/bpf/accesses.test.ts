@@ -20,7 +20,7 @@ const rename = (a: string, b: string, flags: number) =>
   python(`${system}sys.exit(-c.renameat2(-100, b"@/${a}", -100, b"@/${b}", ${flags}))`);
 const audit = { file: { action: 'Audit', matchDirectories: [{ dir: '@/d/', recursive: true }] } };
 
-const as = (uid: number, command: string) => `setpriv --reuid ${uid} --clear-groups ${command}`;
+const as = (uid: number, command: string) => `setpriv --reuid ${uid} --regid ${uid} --clear-groups ${command}`;
 const idmap = join(import.meta.dirname, 'idmap.py');
 const overlay =
   'mkdir @/l @/u @/m; mount -t tmpfs none @/u; mkdir @/u/u @/u/w; mount -t overlay -o lowerdir=@/l,upperdir=@/u/u,workdir=@/u/w none @/m';
