@@ -3,7 +3,7 @@
 // The names are common words, so take them as: import * as abi from '…/abi.gen.ts'; abi.event.fields.seq.offset
 
 /** Version of the byte contract between the BPF object and the agent. */
-export const ABI = 6;
+export const ABI = 7;
 
 /** enum picket_access */
 export const access = {
@@ -123,7 +123,7 @@ export const key = {
 
 /** enum picket_limits */
 export const limits = {
-  ABI: 6,
+  ABI: 7,
   MAX_COMPONENTS: 2048,
   MAX_NAME: 255,
   MAX_PATH: 4095,
@@ -379,7 +379,7 @@ export const sources = {
 
 /** struct picket_task */
 export const task = {
-  size: 424,
+  size: 408,
   fields: {
     workload: { offset: 0, size: 8 }, // __u64
     slot: { offset: 8, size: 4 }, // __u32
@@ -395,9 +395,7 @@ export const task = {
     sources: { offset: 312, size: 80 }, // struct picket_sources
     truncates: { offset: 392, size: 8 }, // __u64
     exec_argc: { offset: 400, size: 4 }, // __u32
-    pad: { offset: 404, size: 4 }, // __u32
-    dns_digest: { offset: 408, size: 8 }, // __u64
-    dns_stamp: { offset: 416, size: 8 }, // __u64
+    pending: { offset: 404, size: 4 }, // __u32
   },
 } as const;
 

@@ -12,7 +12,7 @@
 #define PICKET_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 
 enum picket_limits {
-	PICKET_ABI = 6,
+	PICKET_ABI = 7,
 	/* Names of one path and its root: 4,095 bytes hold 2,047. A power of two, for the masks that the verifier needs. */
 	PICKET_MAX_COMPONENTS = 2048,
 	/* Bytes of one component: NAME_MAX of every Linux file system. */
@@ -279,11 +279,8 @@ struct picket_task {
 	__u64 truncates;     /* tells the file that an open has just judged and is about to truncate (hook_open.h); 0: none */
 	__u32 exec_argc;     /* of the exec under way: strings that the caller gave, the program's name among them */
 	__u32 pending;       /* not 0: an alert about a creation waits (pending.h) */
-	/* The message to a DNS server last judged, and under which rule set and generation that was. */
-	__u64 dns_digest;
-	__u64 dns_stamp;
 };
-PICKET_ASSERT_SIZE(picket_task, 424);
+PICKET_ASSERT_SIZE(picket_task, 408);
 
 /* What a system call has among its arguments, and how it is to be looked at: made by agent/policy/syscall.ts. */
 enum picket_call_shape {

@@ -22,6 +22,20 @@ enum {
 	DNS_NAMESPACE = PICKET_CATEGORY_DNS | 1 << PICKET_KEY_DETAIL,
 };
 
+/* A message that was judged when it was handed over, and not yet seen as a packet. */
+struct dns_judged {
+	__u64 digest;
+	__u64 stamp; /* rule set and generation under which that was */
+};
+
+/* By address of the task's struct. What is pushed out of it is judged, and reported, once more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct dns_judged);
+} picket_dns_judged SEC(".maps");
+
 static __always_inline __u8 dns__byte(struct scratch *s, __u32 at)
 {
 	asm volatile("" : "+r"(at)); /* the mask is for the verifier */
@@ -242,9 +256,21 @@ __noinline __u64 dns__digest(struct scratch *s, __u64 exe_hash)
 	return hash__canonical(hash__step(h, picket_hash_path, exe_hash));
 }
 
+/* A message is judged when it is handed over; true: the packet is that message, unchanged. */
+static __always_inline bool dns__was_judged(const struct dns_reading *d)
+{
+	__u64 task = bpf_get_current_task();
+	struct dns_judged *judged = bpf_map_lookup_elem(&picket_dns_judged, &task);
+	bool same = judged && judged->digest == d->digest && judged->stamp == d->stamp;
+
+	if (same)
+		bpf_map_delete_elem(&picket_dns_judged, &task);
+	return same;
+}
+
 /*
  * Begins to judge the message of s->dns.end bytes in s->message, whose receiver is in s->dns.details: sets s->dns.questions. A
- * message that was judged when it was handed over is not judged again as a packet, unless it has changed.
+ * message that was judged when it was handed over is not judged again as a packet.
  */
 __noinline int dns__begin(struct scratch *s, struct picket_task *record)
 {
@@ -259,7 +285,7 @@ __noinline int dns__begin(struct scratch *s, struct picket_task *record)
 		return 0;
 	d->digest = dns__digest(s, record->exe_hash);
 	d->stamp = (__u64)j.generation << 32 | j.set;
-	if (d->final && record->dns_digest == d->digest && record->dns_stamp == d->stamp)
+	if (d->final && dns__was_judged(d))
 		return 0;
 	d->at = DNS_HEADER;
 	d->open = 0;
@@ -296,10 +322,12 @@ static long dns__question(__u32 index, struct question_context *c)
 }
 
 /* Not inline: what it needs of the stack is not needed by the search for sources, which goes deeper. */
-static __noinline __u32 dns__answer(struct question_context *c, struct picket_task *record)
+static __noinline __u32 dns__answer(struct question_context *c)
 {
 	struct scratch *s = c->s;
 	struct dns_reading *d = &s->dns;
+	struct dns_judged judged;
+	__u64 task;
 
 	d->verdict = PICKET_VERDICT_PASS;
 	bpf_loop(DNS_QUESTIONS, dns__question, c, 0);
@@ -308,9 +336,11 @@ static __noinline __u32 dns__answer(struct question_context *c, struct picket_ta
 		d->outcome = c->j.outcome;
 		d->audited = c->j.audited;
 	}
-	if (!d->questions && !d->open && d->verdict != PICKET_VERDICT_DENY) {
-		record->dns_digest = d->digest;
-		record->dns_stamp = d->stamp;
+	if (!d->questions && !d->open && !d->final && d->verdict != PICKET_VERDICT_DENY) {
+		task = bpf_get_current_task();
+		judged.digest = d->digest;
+		judged.stamp = d->stamp;
+		bpf_map_update_elem(&picket_dns_judged, &task, &judged, BPF_ANY);
 	}
 	return d->verdict;
 }
@@ -327,7 +357,7 @@ __noinline int dns__next(struct scratch *s, struct picket_task *record)
 		return PICKET_VERDICT_PASS;
 	}
 	judge__sources(&c.j, s, bpf_get_current_task_btf(), record);
-	return dns__answer(&c, record);
+	return dns__answer(&c);
 }
 
 /* The same, and sends the alert. True: refuse; `refusal`: what the caller gets. */

@@ -129,6 +129,8 @@ static __always_inline int dns__sent(struct picket_task *record, struct sock *sk
 	/* A piece of a message does not tell what it asks. */
 	if (message->msg_flags & MESSAGE_MORE || BPF_CORE_READ((struct udp_sock *)sk, pending))
 		return 0;
+	if (BPF_CORE_READ((struct udp_sock *)sk, gso_size))
+		return 0; /* several messages in one */
 	copy = bpf_task_storage_get(&picket_messages, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!copy)
 		return 0; /* no memory: the packet is judged */

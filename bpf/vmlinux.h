@@ -341,7 +341,8 @@ struct sock {
 };
 
 struct udp_sock {
-	int pending; /* pieces of a message wait for the rest */
+	int pending;  /* pieces of a message wait for the rest */
+	u16 gso_size; /* length of each of several messages that are handed over as one */
 };
 
 struct socket {

@@ -39,6 +39,9 @@ const categoryGaps = [
   ['capabilities', 'the tracepoint backend does not judge the use of capabilities'],
 ] as const;
 
+const ofNode =
+  "the tracepoint backend judges sockets and DNS questions in the cgroups of workloads alone; those of the node's own tasks are not judged";
+
 /** What the rules of a policy that is loaded do not reach with a backend: a reader would take "Block" for all that opens are not. */
 export function gapsOf({ kind, namespace, name, rules, presets }: Policy, backend: Backend): Diagnostic[] {
   if (backend === 'lsm') return [];
@@ -47,6 +50,8 @@ export function gapsOf({ kind, namespace, name, rules, presets }: Policy, backen
   for (const [category, message] of categoryGaps)
     if (rules.some((rule) => rule.category === category))
       gaps.push(diagnose(subject, 'NotCovered', `spec.${category}`, message));
+  if (kind === 'KubeArmorHostPolicy' && rules.some(({ category }) => category === 'network' || category === 'dns'))
+    gaps.push(diagnose(subject, 'NotCovered', 'spec.network', ofNode));
   for (const { name, where } of presets)
     if (onFiles.has(name))
       gaps.push(diagnose(subject, 'NotCovered', where, `the tracepoint backend does not carry out ${name}`));

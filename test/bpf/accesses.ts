@@ -1,5 +1,5 @@
-// Runs commands in a workload under file rules and prints what they were answered and which alerts they made. A program of its own,
-// because it runs in guests: node accesses.ts, the sessions as JSON on standard input.
+// Runs commands in a workload under rules and prints what they were answered and which alerts they made. A program of its own,
+// because it runs in guests: node accesses.ts [BACKEND], the sessions as JSON on standard input.
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { json } from 'node:stream/consumers';
 import * as abi from '../../agent/abi.gen.ts';
+import { operationOf } from '../../agent/event/operation.ts';
 import { decode, type EventRecord } from '../../agent/event/record.ts';
 import { Engine } from '../../agent/kernel/engine.ts';
+import type { Backend } from '../../agent/kernel/feature.ts';
 import { Enforcement } from '../../agent/policy/enforcement.ts';
 import { randomHashKey } from '../../agent/policy/hash.ts';
 import { parsePolicyObject } from '../../agent/policy/read.ts';
@@ -24,6 +26,8 @@ export interface Session {
   before?: string;
   /** The workload has a mount namespace of its own. */
   ownMounts?: boolean;
+  /** And a network namespace of its own, with a loopback interface. */
+  ownNetwork?: boolean;
   /** In order: a command of the session's one shell, or the `spec` of the policy that is in force from here on. */
   steps: (string | { spec: Record<string, unknown> })[];
 }
@@ -34,7 +38,10 @@ export interface Outcome {
   status: number;
   /** What it printed, errors included. */
   output: string;
-  /** Alerts of the file category in order, such as `deny RENAME a`; paths below the session's folder. */
+  /**
+   * Alerts about all but programs and system calls in order, such as `deny RENAME a` (paths below the session's folder), `deny
+   * DNS www.example.org` or `alert SOCKET_CREATE domain=AF_INET type=SOCK_DGRAM protocol=UDP`.
+   */
   alerts: string[];
 }
 
@@ -45,14 +52,17 @@ const verdicts = new Map<number, string>(
   Object.entries(abi.verdict).map(([name, n]) => [n, name.replace('VERDICT_', '').toLowerCase()]),
 );
 
+const { CATEGORY_FILE, CATEGORY_NETWORK, CATEGORY_DNS, CATEGORY_CAPABILITY } = abi.category;
+const shown = new Set<number>([CATEGORY_FILE, CATEGORY_NETWORK, CATEGORY_DNS, CATEGORY_CAPABILITY]);
+
 /** Enters the cgroup from outside and becomes the shell that reads commands. */
 const enter = 'echo 0 >"$1/cgroup.procs" && cd "$2" && exec $3 /bin/sh -s 3>>"$2/handed" 2>&1';
 
-async function main(): Promise<void> {
+async function main(backend: Backend): Promise<void> {
   const sessions = (await json(process.stdin)) as Session[];
   using stack = new DisposableStack();
   const hashKey = randomHashKey();
-  const engine = stack.use(new Engine({ backend: 'lsm', hashKey, denyRingBytes: 4 << 20, auditRingBytes: 4 << 20 }));
+  const engine = stack.use(new Engine({ backend, hashKey, denyRingBytes: 4 << 20, auditRingBytes: 4 << 20 }));
   const registry = new WorkloadRegistry(engine);
   const enforcement = new Enforcement(engine, new RuleSetTable(engine), registry, defaultSettings);
   const outcomes: Outcome[][] = [];
@@ -83,8 +93,13 @@ async function run(
   enforcement.cover(workload);
   registry.connect(workload);
   if (session.before !== undefined) execFileSync('/bin/sh', ['-ec', here(session.before)]);
-  const start = session.ownMounts ? 'unshare -m --propagation private' : '';
+  const own = [
+    ...(session.ownMounts ? ['-m', '--propagation', 'private'] : []),
+    ...(session.ownNetwork ? ['-n'] : []),
+  ].join(' ');
+  const start = own && `unshare ${own}`;
   const shell = new Shell(spawn('/bin/sh', ['-c', enter, 'sh', cgroup, folder, start]));
+  if (session.ownNetwork) await shell.run('ip link set lo up');
   const outcomes: Outcome[] = [];
   for (const step of session.steps) {
     if (typeof step !== 'string') {
@@ -158,13 +173,16 @@ function readAlerts(engine: Engine, folder: string): string[] {
   for (const ring of [engine.denyRing, engine.auditRing])
     ring.drain((memory, offset, length) => {
       const event = decode(memory, offset, length);
-      if (event.kind === abi.eventKind.EVENT_ALERT && event.category === abi.category.CATEGORY_FILE) events.push(event);
+      if (event.kind === abi.eventKind.EVENT_ALERT && shown.has(event.category)) events.push(event);
     });
   events.sort((a, b) => (a.timeNs < b.timeNs ? -1 : 1));
-  return events.map(({ outcome, operation, path }) => {
+  return events.map((event) => {
+    const { outcome, operation, category, path } = event;
     const words = [verdicts.get(outcome >>> abi.outcome.OUTCOME_SHIFT), operations.get(operation)];
-    return [...words, path.startsWith(folder) ? path.slice(folder.length + 1) : path].join(' ');
+    const resource = category === abi.category.CATEGORY_DNS ? undefined : operationOf(event).resource?.(event);
+    const object = resource ?? (path.startsWith(folder) ? path.slice(folder.length + 1) : path);
+    return [...words, object].join(' ').trimEnd();
   });
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) await main((process.argv[2] ?? 'lsm') as Backend);

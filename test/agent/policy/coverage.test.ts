@@ -42,6 +42,17 @@ describe('gapsOf()', () => {
     expect(gapsOf(policyWith({ network: { matchDNSQueries: [{ domain: 'a.b' }] } }), 'tracepoint')).toEqual([]);
   });
 
+  it("says that the tracepoint backend does not judge the sockets of the node's own tasks", () => {
+    const policy: Policy = {
+      ...policyWith({ network: { matchDNSQueries: [{ domain: 'a.b' }] } }),
+      kind: 'KubeArmorHostPolicy',
+    };
+    expect(gapsOf(policy, 'tracepoint')).toMatchObject([
+      { code: 'NotCovered', field: 'spec.network', message: expect.stringContaining('own tasks') },
+    ]);
+    expect(gapsOf(policy, 'lsm')).toEqual([]);
+  });
+
   it('says what the tracepoint backend does not judge of file rules, and nothing of others', () => {
     const [gap, ...more] = gapsOf(policyWith({ file: { matchPaths: [{ path: '/f' }] } }), 'tracepoint');
     expect(gap).toMatchObject({ policy: 'p', code: 'NotCovered', level: 'warning', field: 'spec.file' });
