@@ -56,6 +56,7 @@ class Driver {
   readonly #product: Product;
   readonly #exerciser: Exerciser;
   readonly #cgroup: string;
+  readonly #ended: Promise<never>;
   #applied: { kind: string; name: string; namespace?: string }[] = [];
   #received = Buffer.alloc(0);
 
@@ -63,6 +64,10 @@ class Driver {
     this.#product = product;
     this.#exerciser = exerciser;
     this.#cgroup = cgroup;
+    this.#ended = once(exerciser, 'exit').then(([status]) => {
+      throw new Error(`the exerciser ended with ${status}`);
+    });
+    this.#ended.catch(() => {}); // it ends one day
     exerciser.stdout.on('data', (chunk: Buffer) => {
       this.#received = Buffer.concat([this.#received, chunk]);
     });
@@ -100,11 +105,7 @@ class Driver {
 
   async #run(steps: Buffer, bytes: number): Promise<string> {
     this.#exerciser.stdin.write(steps);
-    while (this.#received.length < bytes) {
-      const ended = this.#exerciser.exitCode ?? this.#exerciser.signalCode;
-      if (ended !== null) throw new Error(`the exerciser ended with ${ended}`);
-      await Promise.race([once(this.#exerciser.stdout, 'data'), once(this.#exerciser, 'exit')]);
-    }
+    while (this.#received.length < bytes) await Promise.race([once(this.#exerciser.stdout, 'data'), this.#ended]);
     const results = this.#received.subarray(0, bytes).toString('base64');
     this.#received = this.#received.subarray(bytes);
     return results;

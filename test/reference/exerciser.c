@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_packet.h>
+#include <linux/io_uring.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -95,12 +96,19 @@ enum kind { DIRECTORY = 1, EMPTY, PROGRAM, SCRIPT, SELF, SYMBOLIC, FIFO, CHARACT
 enum way { PLAIN = 1, POSITIONED, VECTOR, ALLOCATE, SENDFILE, SPLICE, COPY };
 enum { SLOTS = 64, ACTORS = 256, LONGEST = 1 << 16, SKIPPED = -1 };
 
+enum mark {
+	LAST = 1,  /* see `when` */
+	CHILD = 2, /* carried out in a child, which may be killed for it */
+	RING = 4,  /* submitted through io_uring */
+	LATER = 8, /* with RING: by a worker of the kernel */
+};
+
 struct record {
 	uint32_t size;
 	uint16_t actor;
 	uint16_t operation;
 	uint16_t when; /* 0 always; 1, 2: if the last marked record returned 0, did not */
-	uint16_t mark; /* bits: 1 see `when`; 2 carried out in a child, which may be killed for it */
+	uint16_t mark; /* enum mark */
 	int32_t a, b, c, d;
 };
 
@@ -362,6 +370,112 @@ static int in_child(int (*act)(int), int argument)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFSIGNALED(status) ? 512 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static struct {
+	int fd;
+	unsigned int *head, *tail, *mask, *array, *done_head, *done_tail, *done_mask;
+	struct io_uring_sqe *entries;
+	struct io_uring_cqe *done;
+} ring = { .fd = -1 };
+
+static int make_ring(void)
+{
+	struct io_uring_params params = {};
+	int fd = syscall(SYS_io_uring_setup, 4, &params);
+	size_t size, more;
+	char *base;
+
+	if (fd < 0)
+		return errno;
+	size = params.sq_off.array + params.sq_entries * sizeof(unsigned int);
+	more = params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe);
+	base = mmap(NULL, size > more ? size : more, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
+	ring.entries = mmap(NULL, params.sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			    IORING_OFF_SQES);
+	if (base == MAP_FAILED || ring.entries == MAP_FAILED || !(params.features & IORING_FEAT_SINGLE_MMAP))
+		return 1000 + errno;
+	ring.head = (void *)(base + params.sq_off.head);
+	ring.tail = (void *)(base + params.sq_off.tail);
+	ring.mask = (void *)(base + params.sq_off.ring_mask);
+	ring.array = (void *)(base + params.sq_off.array);
+	ring.done_head = (void *)(base + params.cq_off.head);
+	ring.done_tail = (void *)(base + params.cq_off.tail);
+	ring.done_mask = (void *)(base + params.cq_off.ring_mask);
+	ring.done = (void *)(base + params.cq_off.cqes);
+	ring.fd = fd;
+	return 0;
+}
+
+/* Fills in what the record asks for; false: not through a ring. */
+static bool fill_entry(struct io_uring_sqe *entry)
+{
+	const struct record *r = &record;
+
+	entry->fd = slot(r->d);
+	entry->addr = (uintptr_t)string[0];
+	switch (r->operation) {
+	case OPEN:
+		entry->opcode = IORING_OP_OPENAT;
+		entry->open_flags = r->a | O_CLOEXEC | O_NOCTTY;
+		entry->len = r->b;
+		return true;
+	case MKDIR:
+		entry->opcode = IORING_OP_MKDIRAT;
+		entry->len = r->a;
+		return true;
+	case UNLINK:
+		entry->opcode = IORING_OP_UNLINKAT;
+		entry->unlink_flags = r->a;
+		return true;
+	case SYMLINK:
+		entry->opcode = IORING_OP_SYMLINKAT;
+		entry->addr2 = (uintptr_t)string[1];
+		return true;
+	case LINK:
+	case RENAME:
+		entry->opcode = r->operation == LINK ? IORING_OP_LINKAT : IORING_OP_RENAMEAT;
+		entry->fd = slot(r->c);
+		entry->len = slot(r->d);
+		entry->addr2 = (uintptr_t)string[1];
+		entry->rename_flags = r->a;
+		return true;
+	case WRITE:
+		entry->opcode = IORING_OP_WRITE;
+		entry->fd = slot(r->a);
+		entry->addr = (uintptr_t)"x";
+		entry->len = 1;
+		return true;
+	}
+	return false;
+}
+
+static int submit(void)
+{
+	struct io_uring_sqe entry = { .flags = record.mark & LATER ? IOSQE_ASYNC : 0 };
+	unsigned int place, head;
+	int result;
+
+	if (!fill_entry(&entry))
+		return ENOSYS;
+	if (ring.fd < 0 && (result = make_ring()))
+		return result;
+	place = *ring.tail & *ring.mask;
+	ring.entries[place] = entry;
+	ring.array[place] = place;
+	__atomic_store_n(ring.tail, *ring.tail + 1, __ATOMIC_RELEASE);
+	head = *ring.done_head;
+	while (__atomic_load_n(ring.done_tail, __ATOMIC_ACQUIRE) == head)
+		if (syscall(SYS_io_uring_enter, ring.fd, *ring.tail - __atomic_load_n(ring.head, __ATOMIC_ACQUIRE), 1,
+			    IORING_ENTER_GETEVENTS, NULL, 0) < 0 && errno != EINTR)
+			return 1000 + errno;
+	result = ring.done[head & *ring.done_mask].res;
+	__atomic_store_n(ring.done_head, head + 1, __ATOMIC_RELEASE);
+	if (result < 0)
+		return -result;
+	if (record.operation == OPEN)
+		keep(record.c, result);
+	return 0;
 }
 
 static int take_terminal(int wanted)
@@ -669,7 +783,7 @@ static int actor(int fd)
 			if (!result)
 				keep(record.a, *(int *)CMSG_DATA(&control.header));
 		} else {
-			result = record.mark & 2 ? in_child(act_in_child, 0) : act();
+			result = record.mark & CHILD ? in_child(act_in_child, 0) : record.mark & RING ? submit() : act();
 		}
 		if (send(fd, &result, sizeof(result), MSG_NOSIGNAL) < 0)
 			return 1;
@@ -769,7 +883,7 @@ int main(int argc, char **argv)
 			result = direct();
 		else
 			result = record.actor < ACTORS ? hand_over(actors[record.actor]) : EINVAL;
-		if (record.mark & 1)
+		if (record.mark & LAST)
 			last = result;
 		if (write_all(1, &result, sizeof(result)))
 			return 1;

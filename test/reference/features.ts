@@ -16,6 +16,8 @@ export interface Features {
   /** Through descriptors. */
   writes: boolean;
   temporary: boolean;
+  /** io_uring */
+  rings: boolean;
   memoryPrograms: boolean;
   presets: boolean;
   network: boolean;
@@ -38,6 +40,7 @@ export const allFeatures: Features = {
   names: true,
   writes: true,
   temporary: true,
+  rings: true,
   memoryPrograms: true,
   presets: true,
   network: true,
@@ -49,7 +52,7 @@ export const allFeatures: Features = {
 /** What the tracepoint backend prevents: opens and programs, both by SIGKILL. */
 export const prevented: Features = {
   ...allFeatures,
-  ...{ names: false, writes: false, temporary: false, network: false, capabilities: false },
+  ...{ names: false, writes: false, temporary: false, rings: false, network: false, capabilities: false },
 };
 
 /** What the kernel side enforces now. */

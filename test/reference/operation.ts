@@ -16,7 +16,11 @@ export interface Descriptor {
 export type Way = 'plain' | 'positioned' | 'vector' | 'allocate' | 'sendfile' | 'splice' | 'copy';
 export type SocketUse = 'create' | 'bind' | 'connect' | 'listen' | 'accept' | 'send';
 
-export type Operation = { actor: number } & (
+export type Operation = {
+  actor: number;
+  /** Submitted through io_uring, carried out at once or by a worker of the kernel. */
+  ring?: 'now' | 'later';
+} & (
   | { kind: 'open'; name: PathName; mode: OpenMode }
   | { kind: 'create'; name: PathName; mode: OpenMode; exclusive: boolean }
   | { kind: 'temporary'; name: PathName }

@@ -70,6 +70,11 @@ export function plan(tree: Tree, operation: Operation, by: Enforcement = 'lsm'):
   const planner = new Planner(tree, operation, by);
   const made = planner.plan();
   for (const act of made?.acts ?? []) {
+    if (operation.ring) {
+      if (!inRing.has(act.step.operation)) return undefined;
+      act.step.ring = operation.ring;
+      continue; // the call is io_uring_enter
+    }
     const call = callOf(act, operation.kind === 'open' ? planner.opened : undefined);
     if (call) act.call = { category: 'syscalls', ...call, ...planner.who };
   }
@@ -542,6 +547,8 @@ export function make({ path, kind, uid, target = '', hard, device = 0 }: Entry):
   if (kind === 'socket') throw new Error('worlds have no sockets');
   return { actor: director, operation: 'make', a: kinds[kind], b: 0o777, c: uid, d: device, strings: [path, target] };
 }
+
+const inRing = new Set<Step['operation']>(['open', 'mkdir', 'unlink', 'symlink', 'link', 'rename', 'write']);
 
 /** The system call behind an act, as rules name it; undefined: one that the exerciser makes for itself too. */
 function callOf(

@@ -41,6 +41,12 @@ class Maker {
   }
 
   make(): Operation {
+    const operation = this.#one();
+    const ring = this.#features.rings && this.#random.chance(12);
+    return ring ? { ...operation, ring: this.#random.pick(['now', 'later']) } : operation;
+  }
+
+  #one(): Operation {
     const random = this.#random;
     const { names, writes, temporary, memoryPrograms, network, capabilities: caps } = this.#features;
     const kind: OperationKind = random.weighted({

@@ -74,6 +74,8 @@ export interface Step {
   mark?: boolean;
   /** Carried out in a child, which may be killed for it. */
   child?: boolean;
+  /** Through io_uring, at once or by a worker of the kernel. */
+  ring?: 'now' | 'later';
   /** Whether it succeeds does not matter. */
   optional?: boolean;
   a?: number;
@@ -88,14 +90,14 @@ const conditions = { succeeded: 1, failed: 2 } as const;
 
 export function encodeSteps(steps: readonly Step[]): Buffer {
   return Buffer.concat(
-    steps.map(({ actor, operation, when, mark, child, a = 0, b = 0, c = -1, d = -1, strings = [] }) => {
+    steps.map(({ actor, operation, when, mark, child, ring, a = 0, b = 0, c = -1, d = -1, strings = [] }) => {
       const text = Buffer.from(strings.map((each) => `${each}\0`).join(''), 'latin1');
       const head = Buffer.alloc(headBytes);
       head.writeUInt32LE(text.length, 0);
       head.writeUInt16LE(actor, 4);
       head.writeUInt16LE(operations[operation], 6);
       head.writeUInt16LE(when ? conditions[when] : 0, 8);
-      head.writeUInt16LE((mark ? 1 : 0) | (child ? 2 : 0), 10);
+      head.writeUInt16LE((mark ? 1 : 0) | (child ? 2 : 0) | (ring ? 4 : 0) | (ring === 'later' ? 8 : 0), 10);
       for (const [index, value] of [a, b, c, d].entries()) head.writeInt32LE(value, 12 + index * 4);
       return Buffer.concat([head, text]);
     }),
