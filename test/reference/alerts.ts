@@ -26,6 +26,8 @@ const plain = (path: string): string => (/^[\x20-\x7e]*$/.test(path) ? path : '?
 export function compareAlerts(said: readonly Said[], alerts: readonly Alert[]): string[] {
   const wanted = new Map<Line, number>();
   const possible = new Set<Line>();
+  /** Programs about which presets may note alerts of their own. */
+  const noted = new Set<string>();
   const want = (line: Line) => wanted.set(line, (wanted.get(line) ?? 0) + 1);
   for (const { expectation, certain, reported } of said) {
     const { call } = expectation;
@@ -40,6 +42,8 @@ export function compareAlerts(said: readonly Said[], alerts: readonly Alert[]): 
       return [`${operations[access.category]} ${decision.policy} ${decision.action} ${path}`.trimEnd()];
     });
     for (const line of lines) possible.add(line);
+    for (const { judged } of expectation.decisions)
+      if (judged.access.presets?.length) noted.add(plain(judged.access.path ?? ''));
     // a call with two objects is one decision, and one alert; a capability may be asked for more than once
     const repeats =
       lines.length > 1 ||
@@ -51,6 +55,7 @@ export function compareAlerts(said: readonly Said[], alerts: readonly Alert[]): 
   const found = new Map<Line, number>();
   for (const alert of alerts) {
     const line = lineOf(alert);
+    if (alert.Operation === 'Process' && noted.has(line.split(' ').at(-1) ?? '')) possible.add(line);
     found.set(line, (found.get(line) ?? 0) + 1);
   }
   return [

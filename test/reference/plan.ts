@@ -231,7 +231,9 @@ class Planner {
           ...{ category: 'process', path: `memfd:${name}`, owner: true, args, presets: ['filelessExec'] },
           ...this.who,
         };
-        return this.#call({ operation: 'execMemory', strings: [name, name, ...args] }, [{ access, refusal: EACCES }]);
+        return this.#call({ operation: 'execMemory', strings: [name, name, ...args] }, [
+          { access, refusal: this.#kills ? KILLED : EACCES },
+        ]);
       }
       case 'socket':
         return this.#socket();
