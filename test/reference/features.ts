@@ -55,13 +55,6 @@ export const prevented: Features = {
   ...{ names: false, writes: false, temporary: false, rings: false, network: false, capabilities: false },
 };
 
-/** What the kernel side enforces now. */
-export const enforced: Features = {
-  ...allFeatures,
-  ...{ allowedArgs: false, names: false, writes: false, temporary: false, memoryPrograms: false },
-  ...{ presets: false, network: false, capabilities: false, syscalls: false },
-};
-
 /** Those named in `list` (`+` or nothing: all) with `-NAME` taken away, as the command line has it. */
 export function parseFeatures(list: string, all: Features = allFeatures): Features {
   const features = { ...all };
