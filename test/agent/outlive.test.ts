@@ -105,6 +105,31 @@ describe.skipIf(missingForHost)(named('an agent with pins', missingForHost), () 
     },
   );
 
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'reports system calls that rules name while no agent runs, after %s, and each once when the next one is there',
+    async (signal) => {
+      await host.startCollector();
+      const first = await host.startAgent();
+      const rules = { matchSyscalls: [{ syscall: ['unlink', 'getpid', 'close'] }] };
+      await host.apply({ ...policyOf('calls', ''), spec: { action: 'Audit', syscalls: rules } });
+      await register();
+      const unlink = (name: string): Promise<string> => runIn(cgroup, `: >/tmp/${name}; unlink /tmp/${name}; echo $?`);
+      expect(await unlink('picket-one')).toBe('0\n');
+      await first.stop(signal);
+      expect(await unlink('picket-two')).toBe('0\n');
+      await host.startAgent();
+      expect(await unlink('picket-three')).toBe('0\n');
+      const alerts = (await host.alerts('p')).filter(({ Data }) => Data === 'syscall=SYS_UNLINK');
+      const names = alerts.map(({ Resource = '' }) => Resource.slice(Resource.lastIndexOf('/') + 1));
+      expect(names).toEqual(['picket-one', 'picket-two', 'picket-three']);
+      const folders = readdirSync(join(host.pins, `v${abi.ABI}`)).filter((name) => name.startsWith('calls-'));
+      expect(folders).toHaveLength(1);
+      // With the last rule its programs go.
+      await host.ask('DELETE', '/v1/policies', { policies: [{ name: 'calls' }] });
+      expect(readdirSync(join(host.pins, `v${abi.ABI}`, folders[0] ?? ''))).toEqual(['maps']);
+    },
+  );
+
   it.each([true, false])('picket unload leaves nothing, with an agent: %s', async (running) => {
     const agent = await host.startAgent();
     await host.apply(policyOf('no-base64', '/usr/bin/base64'));
