@@ -412,7 +412,8 @@ export class Enforcement {
   /** System calls that rules in force name are watched, and those of rules that are about to be. */
   #watchCalls(coming: readonly Plan[] = []): void {
     const ruleSets = new Set([...this.#plans.values(), ...coming].map(({ ruleSet }) => ruleSet));
-    this.#calls.watch(new Set([...ruleSets].flatMap(({ syscalls }) => syscalls)));
+    const known = [...ruleSets].flatMap(({ syscalls }) => syscalls);
+    this.#calls.watch(new Set([...known, ...this.#table.unknownCalls]));
   }
 
   #collect(): void {

@@ -98,6 +98,17 @@ export class RuleSetTable {
     }
   }
 
+  /** System calls that sets name of which nothing is known but that workloads are under them. */
+  get unknownCalls(): number[] {
+    const unknown = [...this.#sets.values()].filter(({ names, users }) => names === undefined && users > 0);
+    return unknown.flatMap(({ index }) => {
+      const head = Buffer.from(this.#engine.map('picket_sets').lookup(u32(index)) ?? Buffer.alloc(setLayout.size));
+      const { offset } = setLayout.fields.syscalls;
+      const named = (number: number): boolean => ((head[offset + (number >>> 3)] ?? 0) & (1 << (number & 7))) !== 0;
+      return Array.from({ length: limits.MAX_SYSCALLS }, (_, number) => number).filter(named);
+    });
+  }
+
   /**
    * Loads the rules without putting them in force; when equal rules are there already, nothing is done.
    *

@@ -17,6 +17,7 @@ import { csp, ksp, workload } from './objects.ts';
 
 /** The rule sets of the kernel, as far as the table tells of them. */
 class FakeTable {
+  readonly unknownCalls: number[] = [];
   readonly installed = new Set<EncodedRuleSet>();
   readonly flips: [slot: number, generation: number][] = [];
   readonly inForce = new Map<number, EncodedRuleSet>();
