@@ -46,7 +46,7 @@ enum { SYS_cachestat = 451, SYS_fchmodat2, SYS_map_shadow_stack, SYS_futex_wake,
        SYS_mseal, SYS_setxattrat, SYS_getxattrat, SYS_listxattrat, SYS_removexattrat, SYS_open_tree_attr, SYS_file_getattr,
        SYS_file_setattr, SYS_listns };
 
-static char buf[4096], big[8192];
+static char buf[4096], big[8192], queue_name[64];
 static int fd, dir, pair[2], other[2], id, timer, word;
 static socklen_t len;
 static void *mem;
@@ -118,7 +118,7 @@ static void nobody(void) { setsid(); if (setgid(65534) || setuid(65534)) exit(3)
 static void attribute(void) { syscall(SYS_fsetxattr, fd, "trusted.a", "v", 1, 0); }
 static void aio(void) { syscall(SYS_io_setup, 1, &context); }
 static void clock_timer(void) { syscall(SYS_timer_create, CLOCK_MONOTONIC, &quiet, &timer); }
-static void mq(void) { id = syscall(SYS_mq_open, "picket-calls", O_CREAT | O_RDWR, 0600, NULL); syscall(SYS_mq_unlink, "picket-calls"); }
+static void mq(void) { id = syscall(SYS_mq_open, queue_name, O_CREAT | O_RDWR, 0600, NULL); syscall(SYS_mq_unlink, queue_name); }
 static void handle(void) { *(int *)buf = 128; }
 static void landlock(void)
 {
@@ -188,6 +188,7 @@ static void prepare(const char *folder, const char *name)
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(queue_name, sizeof(queue_name), "picket-%s", name);
 	umask(0);
 	if (mkdir(path, 0777) || chdir(path) || mkdir("d", 0777) || symlink("f", "l"))
 		exit(3);
