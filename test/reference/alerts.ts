@@ -19,8 +19,8 @@ const operations: Record<Category, Alert['Operation']> = {
   syscalls: 'Syscall',
 };
 
-/** Names that are no ASCII are shown in one way or another; how is tested elsewhere. */
-const plain = (path: string): string => (/^[\x20-\x7e]*$/.test(path) ? path : '?');
+/** Names that are no ASCII are shown in one way or another (how is tested elsewhere); the number of a nameless file is nobody's. */
+const plain = (path: string): string => (/^[\x20-\x7e]*$/.test(path) ? path.replace(/\/#[0-9]+$/, '/#N') : '?');
 
 /** Alerts that came and should not have, and those that should have and did not; no lines: none of either. */
 export function compareAlerts(said: readonly Said[], alerts: readonly Alert[]): string[] {
