@@ -64,6 +64,18 @@ class FakeEngine {
     };
   }
 
+  readonly guarded = new Set<string>();
+
+  collectGuards(): void {}
+
+  guard(cgroup: string): void {
+    this.guarded.add(cgroup);
+  }
+
+  unguard(cgroup: string): void {
+    this.guarded.delete(cgroup);
+  }
+
   sweep(): void {
     this.sweeps++;
   }
