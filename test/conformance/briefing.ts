@@ -81,6 +81,7 @@ export class Briefing implements AsyncDisposable {
     const { pod, name, container } = announced;
     await this.#put('/v1/workloads', {
       cgroup: container.cgroup,
+      root: container.root,
       containerId: container.id,
       namespace: pod.namespace,
       pod: pod.name,

@@ -32,7 +32,16 @@ interface ContainerOptions {
   /** The first process: a program that does nothing until the end. */
   idle: readonly string[];
   /** Called when there is a cgroup and nothing in it yet. */
-  announce?: ((container: Pick<Container, 'id' | 'cgroup'>) => Promise<void>) | undefined;
+  announce?: ((container: Prepared) => Promise<void>) | undefined;
+}
+
+/** What there is of a container before anything runs in it. */
+export interface Prepared {
+  readonly id: string;
+  /** Absolute path of its cgroup v2. */
+  readonly cgroup: string;
+  /** Its root directory, as the node sees it. */
+  readonly root?: string;
 }
 
 /** The rules in force do not let the first program run. */
@@ -41,10 +50,7 @@ export class FirstProgramRefused extends Error {
 }
 
 /** A running container of the fixture: real runc, an overlay of its own over the image, an idle first process. */
-export interface Container extends AsyncDisposable {
-  readonly id: string;
-  /** Absolute path of its cgroup v2. */
-  readonly cgroup: string;
+export interface Container extends AsyncDisposable, Omit<Prepared, 'root'> {
   /** Of the first process. */
   readonly pid: number;
   /** Bundle and writable layer. */
@@ -74,8 +80,8 @@ export async function startContainer(
   const cgroup = join(machine.cgroups.path, name);
   stack.defer(() => emptied(cgroup));
   makeCgroup(machine.cgroups, name);
-  await announce?.({ id, cgroup });
   const rootfs = path('rootfs');
+  await announce?.({ id, cgroup, root: rootfs });
   const config = bundleConfig({ rootfs, hostname, cgroupsPath: `/${name}`, networkNamespace, args: [...idle] });
   writeFileSync(path('config.json'), JSON.stringify(config));
   const runcArguments = ['--root', join(machine.directory, 'runc')];

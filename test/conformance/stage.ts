@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Container, FirstProgramRefused, type Machine, startContainer } from './container.ts';
+import { type Container, FirstProgramRefused, type Machine, type Prepared, startContainer } from './container.ts';
 import type { Pod, Target } from './pods.ts';
 import { startServices } from './services.ts';
 
@@ -10,8 +10,8 @@ export interface Actor {
   container: Container;
 }
 
-/** A container of which there is only the cgroup yet. */
-export type Announced = Omit<Actor, 'container'> & { container: Pick<Container, 'id' | 'cgroup'> };
+/** A container in which nothing runs yet. */
+export type Announced = Omit<Actor, 'container'> & { container: Prepared };
 
 /** The running containers of one case. */
 export interface Stage extends AsyncDisposable {
@@ -71,14 +71,14 @@ export async function openStage(machine: Machine, pods: Pod[]): Promise<Stage> {
 type Options = Omit<Parameters<typeof startContainer>[1], 'idle'>;
 
 async function startIdle(machine: Machine, options: Options): Promise<Container> {
-  const refusals: unknown[] = [];
+  const refusals: string[] = [];
   for (const idle of IDLE) {
     try {
       return await startContainer(machine, { ...options, idle });
     } catch (error) {
       if (!(error instanceof FirstProgramRefused)) throw error;
-      refusals.push(error);
+      refusals.push(error.message);
     }
   }
-  throw new AggregateError(refusals, `no program that could wait may start in ${options.hostname}`);
+  throw new Error(`no program that could wait may start in ${options.hostname}: ${refusals.join('; ')}`);
 }
