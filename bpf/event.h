@@ -86,6 +86,9 @@ static __noinline int event__output(struct picket_event *event, __u64 size, bool
 
 	if (sequence)
 		event->seq = __sync_fetch_and_add(sequence, 1) + 1;
+	asm volatile("" : "+r"(size)); /* 6.1 has lost what the caller checked */
+	if (size > sizeof(*event) + SCRATCH_STRINGS)
+		return 0;
 	/* No wake-ups: the agent drains on a timer; one per record costs the traced task microseconds. */
 	if (first_class)
 		failed = bpf_ringbuf_output(&picket_ring_deny, event, size, BPF_RB_NO_WAKEUP);

@@ -41,6 +41,9 @@ export class Briefing implements AsyncDisposable {
   /** A container is a workload from the answer on. */
   async register(announced: Announced): Promise<void> {
     await this.#tell(announced);
+    // A second attempt at the same container: the agent finds out by itself that the first has ended.
+    for (const [id, { pod, name }] of this.#known)
+      if (pod === announced.pod && name === announced.name) this.#known.delete(id);
     this.#known.set(announced.container.id, announced);
   }
 
