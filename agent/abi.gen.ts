@@ -3,7 +3,7 @@
 // The names are common words, so take them as: import * as abi from '…/abi.gen.ts'; abi.event.fields.seq.offset
 
 /** Version of the byte contract between the BPF object and the agent. */
-export const ABI = 7;
+export const ABI = 8;
 
 /** enum picket_access */
 export const access = {
@@ -123,7 +123,7 @@ export const key = {
 
 /** enum picket_limits */
 export const limits = {
-  ABI: 7,
+  ABI: 8,
   MAX_COMPONENTS: 2048,
   MAX_NAME: 255,
   MAX_PATH: 4095,
@@ -136,6 +136,7 @@ export const limits = {
   MAX_SOURCES: 16,
   EXE_LEVELS: 32,
   ARENA_BYTES: 4194304,
+  FILTER_BYTES: 4194304,
   MAX_WORDS: 16,
   ROW_WORDS: 4,
   MAX_PARTS: 16,
@@ -355,7 +356,7 @@ export const ruleKey = {
 
 /** struct picket_set */
 export const set = {
-  size: 136,
+  size: 144,
   fields: {
     depths: { offset: 0, size: 40, count: 5 }, // __u64[5]
     flags: { offset: 40, size: 4 }, // __u32
@@ -363,6 +364,8 @@ export const set = {
     rules: { offset: 48, size: 4 }, // __u32
     presets: { offset: 52, size: 20, count: 5 }, // __u32[5]
     syscalls: { offset: 72, size: 64, count: 8 }, // __u64[8]
+    filter: { offset: 136, size: 4 }, // __u32
+    filter_shift: { offset: 140, size: 4 }, // __u32
   },
 } as const;
 

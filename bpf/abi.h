@@ -12,7 +12,7 @@
 #define PICKET_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 
 enum picket_limits {
-	PICKET_ABI = 7,
+	PICKET_ABI = 8,
 	/* Names of one path and its root: 4,095 bytes hold 2,047. A power of two, for the masks that the verifier needs. */
 	PICKET_MAX_COMPONENTS = 2048,
 	/* Bytes of one component: NAME_MAX of every Linux file system. */
@@ -37,6 +37,8 @@ enum picket_limits {
 	PICKET_EXE_LEVELS = 32,
 	/* Bytes of all glob automata of all rule sets; a power of two. 65,536 states of a set with up to 32 classes of bytes. */
 	PICKET_ARENA_BYTES = 4194304,
+	/* Bytes of the filters of all rule sets; a power of two. Sixteen bits for each path of a rule, as long as there is room. */
+	PICKET_FILTER_BYTES = 4194304,
 	/* Words of 64 states of an automaton in bits: the kernel's loop is written out that often. Fifty patterns of 18 characters. */
 	PICKET_MAX_WORDS = 16,
 	/* Words are as many as a multiple of it, so that the loop has fewer ends for the verifier to follow. */
@@ -206,8 +208,14 @@ struct picket_set {
 	__u32 rules;       /* bit c set: there are rules of category c */
 	__u32 presets[5];  /* enum picket_preset: outcome DENY or ALERT with its rule, or PICKET_OUTCOME_NONE */
 	__u64 syscalls[8]; /* bit n set: system call n is named by a rule (numbers 0..511) */
+	/*
+	 * A Bloom filter of the hashes of all keys that are paths: where it stands in picket_filters (0: there is none), and 64 less
+	 * the logarithm of its bits. No look-up where bit (hash * 0x9e3779b97f4a7c15) >> shift is clear: most accesses meet no rule.
+	 */
+	__u32 filter;
+	__u32 filter_shift;
 };
-PICKET_ASSERT_SIZE(picket_set, 136);
+PICKET_ASSERT_SIZE(picket_set, 144);
 
 enum picket_control_flags {
 	PICKET_CONTROL_NO_IO_URING = 1, /* tracepoint backend: who sets up an io_uring under file or network rules is ended */

@@ -94,7 +94,7 @@ __noinline __u32 exec__new_arguments(struct scratch *s, __u64 start, __u64 end, 
 
 static __always_inline __u32 exec__own_arguments(struct scratch *s, struct task_struct *task, __u32 offset)
 {
-	return exec__new_arguments(s, BPF_CORE_READ(task, mm, arg_start), BPF_CORE_READ(task, mm, arg_end), offset);
+	return exec__new_arguments(s, task->mm->arg_start, task->mm->arg_end, offset);
 }
 
 /*
@@ -271,8 +271,10 @@ int BPF_PROG(picket_bprm_check, struct linux_binprm *bprm, int ret)
 	walked = path__walk_typed(s, file->f_path.mnt, file->f_path.dentry);
 	if (s) {
 		s->walked = walked;
-		s->names[0].dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
-		arguments__set(s, (__u64)BPF_CORE_READ(bprm, mm), bprm->p, bprm->argc, record->exec_argc);
+		/* Through memory: a typed pointer is no number to the verifier. */
+		*(volatile __u64 *)&s->names[0].dentry = (__u64)file->f_path.dentry;
+		*(volatile __u64 *)&s->given.mm = (__u64)bprm->mm;
+		arguments__set(s, s->given.mm, bprm->p, bprm->argc, record->exec_argc);
 	}
 	if (exec__has_presets(j.head) && exec__presets(&j, s, task, record, file))
 		ret = -FILE_EACCES;
@@ -348,6 +350,14 @@ static __always_inline bool exec__judge_late(struct scratch *s, struct task_stru
 	return exec__conclude(&j, s, exec__judge(&j, s, walked, owner), task, record);
 }
 
+/* As event__cwd, several times as fast. */
+static __always_inline __u32 exec__cwd(struct scratch *s, struct task_struct *task, __u32 offset)
+{
+	if (path__walk_typed(s, task->fs->pwd.mnt, task->fs->pwd.dentry))
+		return 0;
+	return path__text(s, offset);
+}
+
 /*
  * A program has been set up and has not run an instruction yet. Remembers it, tells the agent, and in the tracepoint
  * backend judges it: SIGKILL here ends the process before it starts.
@@ -373,7 +383,7 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 	s = scratch__claim(&index);
 	walked = path__walk_direct(s, file->f_path.mnt, file->f_path.dentry);
 	if (s)
-		s->names[0].dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+		*(volatile __u64 *)&s->names[0].dentry = (__u64)file->f_path.dentry;
 
 	if (entry && workload) {
 		record->root_start_ns = task__start(task);
@@ -399,14 +409,14 @@ int BPF_PROG(picket_exec, struct task_struct *task, pid_t old_pid, struct linux_
 	source__remember(s, record, walked == WALK_RESOLVED);
 	if (!s)
 		return 0;
-	event__begin(s, task, record, PICKET_EVENT_EXEC);
+	event__begin_life(s, task, record, PICKET_EVENT_EXEC);
 	s->event.path_hash = record->exe_hash;
 	if (!record->exe_hash)
 		s->event.flags |= PICKET_EVENT_PATH_UNRESOLVED;
 	s->event.path_length = length = exec__text(s, walked);
 	s->event.args_length = exec__own_arguments(s, task, length);
 	length += s->event.args_length;
-	s->event.cwd_length = event__cwd(s, task, length);
+	s->event.cwd_length = exec__cwd(s, task, length);
 	event__send(s, length + s->event.cwd_length, true);
 	scratch__release(s);
 	return 0;

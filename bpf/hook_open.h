@@ -31,8 +31,6 @@ static __always_inline bool open__begin(struct judgement *j, struct task_struct 
 {
 	struct picket_workload *workload;
 
-	if (file->mode & (MODE_NO_ACCOUNT | MODE_PATH))
-		return false;
 	if (record->flags & PICKET_TASK_ENTRY) {
 		/* The runtime at work; only the program that it is about to start is looked at. */
 		if (!(file->flags & OPEN_FOR_EXEC))
@@ -67,20 +65,24 @@ static __always_inline __u64 open__truncation(__u64 mount, __u64 dentry, __u64 s
 SEC("lsm/file_open")
 int BPF_PROG(picket_file_open, struct file *file, int ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct picket_task *record = task__record(task);
 	__u32 index, verdict = PICKET_VERDICT_PASS;
 	struct open_file opened;
+	struct picket_task *record;
+	struct task_struct *task;
 	struct judgement j = {};
 	struct scratch *s;
 	__u64 names = 0;
 	int walked;
 
-	if (ret || !record)
-		return ret;
-	opened.flags = file->f_flags;
 	opened.mode = file->f_mode;
-	if (record->pending && !(opened.mode & MODE_NO_ACCOUNT))
+	if (ret || opened.mode & (MODE_NO_ACCOUNT | MODE_PATH))
+		return ret;
+	task = bpf_get_current_task_btf();
+	record = task__record(task);
+	if (!record)
+		return 0;
+	opened.flags = file->f_flags;
+	if (record->pending)
 		pending__opened(record, file->f_path.dentry, opened.mode & MODE_CREATED);
 	if (!open__begin(&j, task, record, &opened))
 		return 0;

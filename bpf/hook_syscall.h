@@ -41,7 +41,7 @@ static __always_inline void syscall__opened(struct task_struct *task, struct pic
 		return;
 	opened.flags = BPF_CORE_READ(file, f_flags);
 	opened.mode = BPF_CORE_READ(file, f_mode);
-	if (!open__begin(&j, task, record, &opened))
+	if (opened.mode & MODE_PATH || !open__begin(&j, task, record, &opened))
 		return;
 	opened.flags |= syscall__truncates(task, regs, number);
 	mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);

@@ -196,7 +196,7 @@ int BPF_PROG(picket_fork, struct task_struct *parent, struct task_struct *child)
 	s = scratch__claim(&index);
 	if (!s)
 		return 0;
-	event__begin(s, child, record, PICKET_EVENT_FORK);
+	event__begin_life(s, child, record, PICKET_EVENT_FORK);
 	event__send(s, 0, true);
 	scratch__release(s);
 	return 0;
@@ -214,7 +214,7 @@ int BPF_PROG(picket_exit, struct task_struct *task)
 	s = scratch__claim(&index);
 	if (!s)
 		return 0;
-	event__begin(s, task, record, PICKET_EVENT_EXIT);
+	event__begin_life(s, task, record, PICKET_EVENT_EXIT);
 	event__send(s, 0, true);
 	scratch__release(s);
 	return 0;

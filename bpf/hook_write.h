@@ -54,6 +54,7 @@ SEC("lsm/file_permission")
 int BPF_PROG(picket_file_permission, struct file *file, int mask, int ret)
 {
 	struct open_file_state *known;
+	struct open_file_key key;
 	struct picket_task *record;
 	__u32 index, owner, access, verdict;
 	struct task_struct *task;
@@ -76,7 +77,8 @@ int BPF_PROG(picket_file_permission, struct file *file, int mask, int ret)
 	owner = owner__of_file(file);
 	access = PICKET_ACCESS_CHANGE | task__access(task, owner);
 	names = written__names();
-	known = bpf_map_lookup_elem(&picket_open_files, &file);
+	written__identify(&key, file);
+	known = bpf_map_lookup_elem(&picket_open_files, &key);
 	if (known) {
 		if (written__passes(known, record, stamp, names, access))
 			return 0;
@@ -109,15 +111,6 @@ out:
 	if (s)
 		scratch__release(s);
 	return ret;
-}
-
-/* The address may be another file's next. */
-SEC("lsm/file_free_security")
-int BPF_PROG(picket_file_free, struct file *file)
-{
-	if (file->f_mode & MODE_WRITE)
-		bpf_map_delete_elem(&picket_open_files, &file);
-	return 0;
 }
 
 #endif

@@ -90,6 +90,15 @@ static __always_inline __u32 judge__access(const struct judge_search *c)
 	return c->access & (PICKET_ACCESS_KINDS - 1);
 }
 
+/* False: the set has no key for the path with this hash (struct picket_set). */
+static __always_inline bool judge__may_know(const struct filters *filters, const struct judge_search *c, __u64 hash)
+{
+	__u32 bit = hash__canonical(hash) * 0x9e3779b97f4a7c15ULL >> (c->filter_shift & 63), word = c->filter / 8 + bit / 64;
+
+	asm volatile("" : "+r"(word)); /* or the compiler takes the mask away */
+	return !c->filter || filters->words[word & (PICKET_FILTER_BYTES / 8 - 1)] >> (bit & 63) & 1;
+}
+
 /* Looks at the directory or file whose path has been hashed so far. Global: the verifier looks at it once. */
 __noinline int judge__look_up(struct scratch *s)
 {
@@ -186,7 +195,7 @@ static __always_inline void glob__accepted(struct scratch *s, __u32 automaton, _
 	s->search.key_category = category;
 }
 
-enum { JUDGE_LOOP = 24 }; /* names of a path that are searched without the call that bpf_loop makes for each */
+enum { JUDGE_LOOP = 16 }; /* names of a path that are searched without the call that bpf_loop makes for each */
 
 /* What the rules say at c->depth, where c->hash is. False: a name that an automaton was to read has changed since the walk. */
 static __always_inline bool judge__level(struct scratch *s)
@@ -203,12 +212,13 @@ static long judge__deeper(__u32 index, struct scratch **context)
 {
 	struct scratch *s = *context;
 	struct judge_search *c = &s->search;
-	__u32 depth = JUDGE_LOOP + index;
+	__u32 depth = JUDGE_LOOP + index, key = 0;
+	const struct filters *filters = bpf_map_lookup_elem(&picket_filters, &key);
 
-	if (depth > c->names)
+	if (depth > c->names || !filters)
 		return 1;
 	c->hash = hash__step(c->hash, picket_hash_path, scratch__step(s, c->names - depth)->hash);
-	if (c->depths & (1ULL << (depth < 63 ? depth : 63))) {
+	if (c->depths & (1ULL << (depth < 63 ? depth : 63)) && judge__may_know(filters, c, c->hash)) {
 		c->depth = depth;
 		if (!judge__level(s)) {
 			c->torn = 1;
@@ -221,11 +231,13 @@ static long judge__deeper(__u32 index, struct scratch **context)
 /* From the root to the deepest level that has rules. */
 __noinline int judge__levels(struct scratch *s)
 {
+	const struct filters *filters;
 	struct judge_search *c;
 	__u64 hash = 1, depths;
-	__u32 names;
+	__u32 names, key = 0;
 
-	if (!s)
+	filters = bpf_map_lookup_elem(&picket_filters, &key);
+	if (!s || !filters)
 		return -1;
 	c = &s->search;
 	c->torn = 0;
@@ -233,7 +245,7 @@ __noinline int judge__levels(struct scratch *s)
 	depths = c->depths;
 	c->names = names = s->count;
 	for (__u32 depth = 0; depth < JUDGE_LOOP; depths >>= 1) {
-		if (depths & 1) {
+		if (depths & 1 && judge__may_know(filters, c, hash)) {
 			c->hash = hash;
 			c->depth = depth;
 			if (!judge__level(s)) {
@@ -292,6 +304,8 @@ static __always_inline void judge__search(const struct judgement *j, struct scra
 	c->depths = depths < PICKET_DEPTHS ? j->head->depths[depths] : 0;
 	c->access = access;
 	c->owner = owner;
+	c->filter = j->head->filter;
+	c->filter_shift = j->head->filter_shift;
 	judge__nothing_found(c);
 }
 

@@ -64,6 +64,8 @@ struct judge_search {
 	__u32 key_category; /* in */
 	__u32 access;       /* in: enum picket_access */
 	__u32 owner;        /* in, for an object that has one: i_uid */
+	__u32 filter;       /* in */
+	__u32 filter_shift; /* in */
 	__u32 depth;
 	__u32 names;
 	__u32 automaton; /* of the directory that was looked at last, when the object is below */
@@ -106,6 +108,18 @@ struct arguments {
 struct changed_name {
 	__u64 mount;
 	__u64 dentry;
+};
+
+/*
+ * An open file. Nothing tells when it is closed, and its address may be another file's next: what else it is, tells them apart. (A
+ * hook that tells, lsm/file_free_security, costs every close of the machine as much as an open outside all workloads.)
+ */
+struct open_file_key {
+	__u64 file;
+	__u64 dentry;
+	__u64 inode; /* its number */
+	__u32 inode_generation;
+	__u32 name_hash; /* the kernel's own, of the last name */
 };
 
 /*
@@ -206,7 +220,6 @@ struct scratch {
 	__u64 active[PICKET_MAX_WORDS];           /* states of an automaton in bits */
 	__u32 mounts;                             /* sequence number of all mounts at the last walk */
 	__u32 namespace;                          /* inum of the mount namespace that the path last walked leads up to */
-	struct step steps[PICKET_MAX_COMPONENTS];
 	struct prefix prefixes[PREFIXES];
 	__u64 mount_copy[MOUNT_COPY / 8];
 	__u64 dentry_copy[DENTRY_COPY / 8];
@@ -216,14 +229,17 @@ struct scratch {
 	struct call_search call;
 	struct call_look look;
 	struct picket_sources sources;            /* who acts */
-	char text[PICKET_MAX_PATH + 1 + TEXT_BEYOND]; /* what automata read: the names of the path last walked, or the last of them */
 	struct changed_name names[2];             /* hook_name.h */
 	__u32 walked;                             /* of the file that is opened or started: enum walk_result */
 	__u32 waits;                              /* the alert that was made is not to be sent yet: pending.h */
-	struct open_file_state open_file;         /* written.h */
+	struct open_file_key open_file_key;       /* written.h */
+	struct open_file_state open_file;
 	struct arguments given;                    /* to a program that starts: arguments.h */
 	struct picket_task record;                /* of a task, for programs that cannot have it from the kernel (storage.h) */
 	struct dns_reading dns;
+	/* What is small stands above: places beyond 32,767 take two more instructions to reach. */
+	struct step steps[PICKET_MAX_COMPONENTS];
+	char text[PICKET_MAX_PATH + 1 + TEXT_BEYOND]; /* what automata read: the names of the path last walked, or the last of them */
 	char message[DNS_MESSAGE + 72];           /* labels are read 64 bytes at a time, from any place */
 	struct picket_event event;
 	char strings[SCRATCH_STRINGS];            /* follows event without a gap: both leave in one record */
@@ -323,14 +339,24 @@ struct {
 	__type(value, struct arena);
 } picket_arena SEC(".maps");
 
-/*
- * Files that are open for writing, by address; an entry goes with its file (lsm/file_free_security). The least recently used
- * one makes room: its next write is judged as if it were the first.
- */
+struct filters {
+	__u64 words[PICKET_FILTER_BYTES / 8];
+};
+
+/* The filters of all rule sets; mapped by the agent. What is in use is never changed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct filters);
+} picket_filters SEC(".maps");
+
+/* Files that are open for writing. The least recently used one makes room: its next write is judged as if it were the first. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, OPEN_FILES);
-	__type(key, __u64);
+	__type(key, struct open_file_key);
 	__type(value, struct open_file_state);
 } picket_open_files SEC(".maps");
 

@@ -153,7 +153,10 @@ static __always_inline void source__of_current(struct scratch *s, __u64 depths, 
 		return;
 	}
 	if (record->sources.set == stamp) {
-		s->sources = record->sources;
+		s->sources.count = record->sources.count;
+		*(__u64 *)s->sources.ids = *(__u64 *)record->sources.ids; /* rarely are there more than two */
+		if (s->sources.count > 2)
+			s->sources = record->sources;
 		return;
 	}
 	if (source__find(s, record, source__exe(task), (__u32)stamp, depths))

@@ -55,6 +55,7 @@ enum {
 typedef struct { u32 val; } kuid_t;
 
 struct qstr {
+	u32 hash;
 	u32 len;
 	const unsigned char *name;
 };
@@ -87,6 +88,8 @@ struct inode {
 	struct super_block *i_sb;
 	u32 i_rdev;
 	unsigned int i_nlink;
+	unsigned long i_ino;
+	u32 i_generation;
 };
 
 struct seqcount {

@@ -46,7 +46,6 @@ const membership = [
 const fileHooks = [
   'picket_file_open',
   'picket_file_permission',
-  'picket_file_free',
   'picket_path_mknod',
   'picket_drop_write',
   'picket_path_mkdir',
@@ -144,6 +143,7 @@ export class Engine implements Disposable {
   readonly #guards: CgroupGuards;
   readonly #stack: DisposableStack;
   #arena: Arena | undefined;
+  #filters: Uint8Array | undefined;
   #out = false;
 
   /** @throws KernelError when the kernel refuses a program; what an earlier agent left stays in force then, and nothing else */
@@ -197,6 +197,12 @@ export class Engine implements Disposable {
   get arena(): Arena {
     this.#arena ??= new Arena(this.#stack.use(new MappedArray(this.map('picket_arena'))).bytes);
     return this.#arena;
+  }
+
+  /** Where the filters of rule sets stand. */
+  get filters(): Uint8Array {
+    this.#filters ??= this.#stack.use(new MappedArray(this.map('picket_filters'))).bytes;
+    return this.#filters;
   }
 
   /** Folder of the pins; undefined: there are none. */

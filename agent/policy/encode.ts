@@ -4,6 +4,7 @@ import {
   depths as depthMasks,
   key as keyKinds,
   ruleKey as keyLayout,
+  limits,
   rule as ruleLayout,
   set as setLayout,
 } from '../abi.gen.ts';
@@ -13,7 +14,7 @@ import type { EntryObject, RuleAutomaton, RuleEntry, RuleInfo, RuleSet } from '.
 
 /** A rule set as the kernel's maps take it. */
 export interface EncodedRuleSet {
-  /** One `struct picket_set`; its generation is 0, see setGeneration. */
+  /** One `struct picket_set`; its generation is 0, see finishSet. */
   set: Buffer;
   /** `struct picket_rule_key`, one after the other; as many as `values`. */
   keys: Buffer;
@@ -24,6 +25,8 @@ export interface EncodedRuleSet {
    * What has to stand in the arena; in keys and values, 1 + the index here stands in the place of the arena's, see placeAutomata.
    */
   automata: readonly RuleAutomaton[];
+  /** Bits of its Bloom filter (abi.h), a power of two of them, at least 512. */
+  filter: Buffer;
   /** By the rule number of an outcome. */
   rules: readonly RuleInfo[];
   /** Equal for rule sets that are equal in every byte and every rule, under one hash key. */
@@ -71,7 +74,28 @@ export function encode(ruleSet: RuleSet, key: HashKey, hasher = new PathHasher(k
     .update(JSON.stringify(ruleSet.rules))
     .digest('hex');
   const { automata, rules } = ruleSet;
-  return { set, keys, values, count: hashed.length, automata, rules, digest };
+  const filter = filterOf(hashed.filter(({ entry }) => entry.object.kind === 'path').map(({ hash }) => hash));
+  return { set, keys, values, count: hashed.length, automata, filter, rules, digest };
+}
+
+/** A bit in sixteen is set, or fewer. */
+function filterOf(hashes: readonly bigint[]): Buffer {
+  const bits = Math.max(512, 2 ** Math.ceil(Math.log2(16 * Math.max(1, hashes.length))));
+  const filter = Buffer.alloc(Math.min(bits / 8, limits.FILTER_BYTES / 16));
+  for (const hash of hashes) {
+    const bit = filterBit(filter, hash);
+    filter.writeUInt8(filter.readUInt8(bit >>> 3) | (1 << (bit & 7)), bit >>> 3);
+  }
+  return filter;
+}
+
+/** The bit of a filter that stands for a hash; hashes of similar names are similar. */
+export function filterBit(filter: Buffer, hash: bigint): number {
+  return Number(BigInt.asUintN(64, hash * 0x9e3779b97f4a7c15n) >> BigInt(shiftOf(filter)));
+}
+
+function shiftOf(filter: Buffer): number {
+  return 64 - Math.log2(8 * filter.length);
 }
 
 function hashOf(object: EntryObject, key: HashKey, hasher: PathHasher): bigint {
@@ -95,10 +119,13 @@ function nameOf({ object }: RuleEntry): string {
   return object.kind === 'path' ? object.path : JSON.stringify(object);
 }
 
-/** Writes the generation under which the set is put in force into its head. */
-export function setGeneration(encoded: EncodedRuleSet, generation: number): Buffer {
+/** Writes the generation under which the set is put in force into its head, and where its filter stands, if anywhere. */
+export function finishSet(encoded: EncodedRuleSet, generation: number, filterPlace = 0): Buffer {
   const set = Buffer.from(encoded.set);
-  set.writeUInt32LE(generation, setLayout.fields.generation.offset);
+  const { fields } = setLayout;
+  set.writeUInt32LE(generation, fields.generation.offset);
+  set.writeUInt32LE(filterPlace, fields.filter.offset);
+  set.writeUInt32LE(shiftOf(encoded.filter), fields.filter_shift.offset);
   return set;
 }
 

@@ -3,7 +3,8 @@ import type { Engine } from '../kernel/engine.ts';
 import { KernelError } from '../kernel/error.ts';
 import { createMap, mapTypes } from '../kernel/map.ts';
 import type { SavedRuleSet } from '../state/saved.ts';
-import { type EncodedRuleSet, placeAutomata, setGeneration } from './encode.ts';
+import { type EncodedRuleSet, finishSet, placeAutomata } from './encode.ts';
+import { FilterTable } from './filter.ts';
 import { namesOf } from './lookup.ts';
 import type { RuleAutomaton, RuleNames, RuleSet } from './ruleset.ts';
 
@@ -17,6 +18,8 @@ interface Installed {
   names: RuleNames | undefined;
   /** Of its automata in the arena. */
   places: readonly number[];
+  /** Place of its filter; 0: it has none. */
+  filter: number;
   /** Workloads under it. */
   users: number;
   /** When its names are forgotten, in milliseconds of `performance.now()`; it left the kernel a minute before. */
@@ -36,6 +39,7 @@ const { set: setField, id: idField } = workloadLayout.fields;
  */
 export class RuleSetTable {
   readonly #engine: Engine;
+  readonly #filters: FilterTable;
   readonly #sets = new Map<string, Installed>();
   readonly #free: number[] = [];
   #next = 1; // 0 means: no rule set
@@ -46,6 +50,7 @@ export class RuleSetTable {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#filters = new FilterTable(engine.filters);
   }
 
   get size(): number {
@@ -78,7 +83,9 @@ export class RuleSetTable {
         // Of a set that nothing is known of every automaton may be.
         const places = known?.automata ?? this.#engine.arena.places;
         for (const place of places) this.#engine.arena.hold(place);
-        const set = { index, digest, since, names: known?.names, places, users: 0, until: Number.POSITIVE_INFINITY };
+        const filter = this.#holdFilter(index);
+        const until = Number.POSITIVE_INFINITY;
+        const set = { index, digest, since, names: known?.names, places, filter, users: 0, until };
         sets.set(index, set);
         this.#sets.set(digest, set);
         this.#remember(set);
@@ -89,7 +96,7 @@ export class RuleSetTable {
     const until = performance.now() + keepNamesMs;
     for (const { index, since, digest, names } of saved)
       if (sets.get(index)?.since !== since)
-        this.#remember({ index, digest, since, names, places: [], users: 0, until });
+        this.#remember({ index, digest, since, names, places: [], filter: 0, users: 0, until });
     for (const [slot, index] of slots) {
       const set = sets.get(index);
       if (set === undefined) continue;
@@ -125,6 +132,7 @@ export class RuleSetTable {
       );
     if (index === this.#next) this.#next++;
     const places: number[] = [];
+    let filter = 0;
     try {
       for (const automaton of encoded.automata) places.push(this.#engine.arena.place(placedAs(automaton)));
       const [keys, values] = placeAutomata(encoded, places);
@@ -139,8 +147,10 @@ export class RuleSetTable {
       });
       rules.updateBatch(keys, values, encoded.count);
       this.#engine.map('picket_rules').updateInner(u32(index), rules);
-      this.#engine.map('picket_sets').update(u32(index), setGeneration(encoded, generation));
+      filter = this.#filters.place(encoded.filter);
+      this.#engine.map('picket_sets').update(u32(index), finishSet(encoded, generation, filter));
     } catch (error) {
+      this.#filters.release(filter);
       for (const place of places) this.#engine.arena.release(place);
       if (places.length > 0) this.#engine.arena.collect();
       this.#free.push(index);
@@ -153,6 +163,7 @@ export class RuleSetTable {
       since: generation,
       names: namesOf(ruleSet),
       places,
+      filter,
       users: 0,
       until: Number.POSITIVE_INFINITY,
     };
@@ -212,6 +223,7 @@ export class RuleSetTable {
         this.#removeFromKernel(set.index);
         this.#sets.delete(set.digest);
         this.#free.push(set.index);
+        this.#filters.release(set.filter);
         for (const place of set.places) this.#engine.arena.release(place);
         set.until = now + keepNamesMs;
       }
@@ -243,6 +255,13 @@ export class RuleSetTable {
     // The head tells, not the map of maps: a look-up there waits for all programs in kernels before 6.8.
     const head = this.#engine.map('picket_sets').lookup(u32(index));
     return (head && new DataView(head.buffer).getUint32(setLayout.fields.generation.offset, true)) || undefined;
+  }
+
+  #holdFilter(index: number): number {
+    const head = Buffer.from(this.#engine.map('picket_sets').lookup(u32(index)) ?? Buffer.alloc(setLayout.size));
+    const place = head.readUInt32LE(setLayout.fields.filter.offset);
+    if (place !== 0) this.#filters.hold(place, 2 ** (64 - head.readUInt32LE(setLayout.fields.filter_shift.offset)) / 8);
+    return place;
   }
 
   /** The head goes first, as it comes last: where there is a head there are rules, whenever this process is stopped. */

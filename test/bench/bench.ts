@@ -7,6 +7,8 @@ export interface Figure {
   unit: 'instructions' | 'ms' | 'bytes';
   /** Not to be exceeded. */
   target?: number;
+  /** By how much it differs from run to run. */
+  noise?: number;
 }
 
 export interface BenchOptions {
@@ -40,5 +42,8 @@ const slack = 1.02;
 
 /** The figures that have grown over their baseline. */
 export function grown(figures: readonly Figure[], baseline: Readonly<Record<string, number>> = {}): Figure[] {
-  return figures.filter(({ name, value }) => value > Math.max(baseline[name] ?? Number.POSITIVE_INFINITY, 0) * slack);
+  return figures.filter(({ name, value, noise = 0 }) => {
+    const before = baseline[name];
+    return before !== undefined && value > before * slack + noise;
+  });
 }

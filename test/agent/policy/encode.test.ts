@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../agent/policy/compile.ts';
-import { encode, HashCollision, setGeneration } from '../../../agent/policy/encode.ts';
+import { encode, filterBit, finishSet, HashCollision } from '../../../agent/policy/encode.ts';
 import { randomHashKey } from '../../../agent/policy/hash.ts';
 import { parsePolicyObject } from '../../../agent/policy/read.ts';
 import { type RuleEntry, type RuleSet, ruleInfo } from '../../../agent/policy/ruleset.ts';
@@ -73,11 +73,30 @@ describe('encode()', () => {
     expect(bits).toEqual([0, 87, 263, 511]);
   });
 
-  it('leaves the generation to setGeneration(), which leaves the original alone', () => {
+  it('leaves the generation to finishSet(), which leaves the original alone', () => {
     const encoded = encode(ruleSet([entry('/a')]), key);
-    const set = setGeneration(encoded, 7);
-    expect(set.readUInt32LE(44)).toBe(7);
+    const set = finishSet(encoded, 7, 128);
+    expect([set.readUInt32LE(44), set.readUInt32LE(136), set.readUInt32LE(140)]).toEqual([7, 128, 55]);
     expect(encoded.set.readUInt32LE(44)).toBe(0);
+  });
+
+  it('gives sets a filter with at most one bit in sixteen set, and that of each path', () => {
+    for (const [paths, bytes] of [
+      [0, 64],
+      [1, 64],
+      [32, 64],
+      [33, 128],
+      [1000, 2048],
+    ] as const) {
+      const entries = Array.from({ length: paths }, (_, i) => entry(`/a/${i}`));
+      const { filter, keys } = encode(ruleSet(entries), key);
+      const bits = [...filter].reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
+      expect([filter.length, bits >= paths * 0.9, bits <= paths]).toEqual([bytes, true, true]);
+      for (let at = 0; at < keys.length; at += 16) {
+        const bit = filterBit(filter, keys.readBigUInt64LE(at));
+        expect((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))).not.toBe(0);
+      }
+    }
   });
 
   it('gives equal sets equal bytes and digests, and others other ones', () => {

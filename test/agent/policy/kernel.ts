@@ -1,4 +1,4 @@
-import { type EncodedRuleSet, placeAutomata } from '../../../agent/policy/encode.ts';
+import { type EncodedRuleSet, filterBit, placeAutomata } from '../../../agent/policy/encode.ts';
 import { matchTail } from '../../../agent/policy/glob/match.ts';
 import type { HashKey } from '../../../agent/policy/hash.ts';
 import { pathBytes } from '../../../agent/policy/pathname.ts';
@@ -53,7 +53,7 @@ export class KernelRuleSet {
     if (
       encoded.keys.length !== encoded.count * 16 ||
       encoded.values.length !== encoded.count * 112 ||
-      encoded.set.length !== 136
+      encoded.set.length !== 144
     )
       throw new Error('sizes');
     const places = encoded.automata.map((_, i) => placeOf(i));
@@ -141,7 +141,10 @@ export class KernelRuleSet {
 
   /** judge__path */
   #walk(search: Search, path: string, category: number, keyCategory: number, kind: number): void {
+    const { filter } = this.#encoded;
     for (const { hash, distance } of this.#levels(path, depthMasks[category] ?? -1)) {
+      const bit = filterBit(filter, hash);
+      if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0) continue;
       const rule = this.#rule(hash, keyCategory, 0, kind);
       if (!rule) continue;
       if (rule.flags & 2 && distance > 0) search.baseline |= 1;
