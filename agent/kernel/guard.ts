@@ -22,7 +22,9 @@ export class CgroupGuards {
   /** Attaches to the cgroup with this path what is not attached yet. */
   guard(cgroup: string): void {
     if (this.#programs.length === 0 || this.#guarded.has(cgroup)) return;
-    const id = String(statSync(cgroup, { bigint: true }).ino);
+    const folder = statSync(cgroup, { bigint: true, throwIfNoEntry: false });
+    if (folder === undefined) return; // it vanished just now
+    const id = String(folder.ino);
     const there = this.#pins?.cgroupPrograms(id) ?? [];
     const links: Link[] = [];
     this.#guarded.set(cgroup, { id, links });

@@ -258,7 +258,7 @@ export class WorkloadRegistry {
 
   /** Leads the tasks of the workload's cgroups to it: those to come, and those that are there. */
   connect(workload: Workload): void {
-    this.#engine.guard(workload.record.cgroup);
+    this.guard(workload);
     this.#lead(workload);
     this.#engine.sweep();
   }
@@ -267,7 +267,7 @@ export class WorkloadRegistry {
   connectAll(): void {
     for (const workload of this.all) {
       try {
-        this.#engine.guard(workload.record.cgroup);
+        this.guard(workload);
         this.#lead(workload);
       } catch (error) {
         if (!(error instanceof AgentError)) throw error; // its cgroup is gone: `ended` tells
@@ -275,6 +275,11 @@ export class WorkloadRegistry {
     }
     this.#engine.collectGuards();
     this.#engine.sweep();
+  }
+
+  /** Puts the workload's sockets under its rules, where that is done by cgroup; one that is still to be made has none. */
+  guard({ record: { cgroup } }: Workload): void {
+    if (cgroupExists(cgroup)) this.#engine.guard(cgroup);
   }
 
   #lead(workload: Workload): void {

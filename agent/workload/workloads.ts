@@ -60,6 +60,7 @@ export class Workloads {
 
   /** The first program of a workload that was empty when it was registered: now its links can be resolved. */
   started(workload: Workload, pid: number): void {
+    this.#registry.guard(workload);
     if (workload.rootPid !== undefined || workload.hostMounts) return;
     workload.rootPid = pid;
     workload.users = readUserMap(pid);
@@ -77,6 +78,7 @@ export class Workloads {
   /** Forgets workloads whose cgroup is gone. */
   removeEnded(): void {
     const appeared = this.#registry.appeared();
+    for (const workload of appeared) this.#registry.guard(workload);
     if (appeared.length > 0)
       this.#state.write((writer) => {
         for (const workload of appeared) writer.putWorkload(this.#registry.toSaved(workload));

@@ -40,7 +40,7 @@ describe.skipIf(missing)(named('glob__match() in the kernel', missing), () => {
     const place = kernel.arena.place(automaton);
     try {
       const found = kernel.match(place, Buffer.concat([Buffer.alloc(from, '/'), tail]), from);
-      expect(found).toEqual(matchTail(automaton.bytes, tail));
+      expect([...new Set(found)]).toEqual(matchTail(automaton.bytes, tail)); // two ends of one pattern may be reached
       return found.flatMap((id) => automaton.accepts[id] ?? []).sort((a, b) => a - b);
     } finally {
       kernel.arena.release(place);
