@@ -184,4 +184,6 @@ async function main(backend: Backend, program: string): Promise<void> {
   }
 }
 
-if (import.meta.main) await main(process.argv[2] as Backend, process.argv[3] ?? '');
+if (process.argv.includes('--help'))
+  process.stdout.write('node calls.ts BACKEND PROGRAM, lists of names on standard input\n');
+else if (import.meta.main) await main(process.argv[2] as Backend, process.argv[3] ?? '');

@@ -75,7 +75,7 @@ export function plan(tree: Tree, operation: Operation, by: Enforcement = 'lsm'):
       act.step.ring = operation.ring;
       continue; // the call is io_uring_enter
     }
-    const call = callOf(act, operation.kind === 'open' ? planner.opened : undefined);
+    const call = callOf(act, planner.opened);
     if (call) act.call = { category: 'syscalls', ...call, ...planner.who };
   }
   return made;
@@ -450,6 +450,7 @@ class Planner {
     const at = this.#place(name, true);
     if (!at) return undefined;
     if (!through) {
+      this.opened = at.path;
       const judged = this.#execution(at, args, program, program, 0);
       return judged && this.#call({ operation: 'exec', strings: [name.path, 'word', ...args] }, judged);
     }
@@ -562,7 +563,7 @@ function callOf(
   const paths = judged.flatMap(({ access: { category, path } }) =>
     category === 'file' && path !== undefined ? [path] : [],
   );
-  if (operation === 'exec') paths.splice(1); // what is opened on the way is not in the call
+  if (operation === 'exec') return { syscall, path: opened ?? paths[0] }; // what is opened on the way is not in the call
   return { syscall, path: paths[0] ?? opened, ...(paths[1] !== undefined && { secondPath: paths[1] }) };
 }
 
