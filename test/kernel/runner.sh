@@ -5,9 +5,6 @@
 # Job ID lives in $1/ID: script, stdin are the host's; stdout, stderr, leader are ours.
 share=$1
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
-# Node compiles in threads of their own; with kernel 6.12 an emulated processor now and then runs what another has just rewritten:
-# one start of Node in ten crashed.
-export NODE_OPTIONS=--v8-pool-size=0
 job() {
 	cd / || exit
 	setsid sh -c 'echo $$ >"$1/leader"; exec sh "$1/script"' job "$share/$1" \
