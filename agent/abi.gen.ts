@@ -3,7 +3,7 @@
 // The names are common words, so take them as: import * as abi from '…/abi.gen.ts'; abi.event.fields.seq.offset
 
 /** Version of the byte contract between the BPF object and the agent. */
-export const ABI = 8;
+export const ABI = 9;
 
 /** enum picket_access */
 export const access = {
@@ -109,6 +109,7 @@ export const eventKind = {
   EVENT_ALERT: 4,
   EVENT_PATH: 5,
   EVENT_NOT_COVERED: 7,
+  EVENT_CHANGE: 8,
   EVENT_UNRESOLVED: 6,
 } as const;
 
@@ -123,7 +124,7 @@ export const key = {
 
 /** enum picket_limits */
 export const limits = {
-  ABI: 8,
+  ABI: 9,
   MAX_COMPONENTS: 2048,
   MAX_NAME: 255,
   MAX_PATH: 4095,

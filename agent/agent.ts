@@ -13,7 +13,7 @@ import { ControlServer } from './control/server.ts';
 import { AgentError } from './error.ts';
 import { nextEpoch, readBoot, readMachineId } from './event/boot.ts';
 import { Pipeline } from './event/pipeline.ts';
-import { readProcess } from './event/proc.ts';
+import { killProcess, readProcess } from './event/proc.ts';
 import { ProcessTable } from './event/processes.ts';
 import { OtlpClient } from './export/client.ts';
 import { Exporter } from './export/exporter.ts';
@@ -24,6 +24,8 @@ import type { Backend } from './kernel/feature.ts';
 import type { PinFolder, Removed } from './kernel/pins.ts';
 import { formatDiagnostic } from './policy/diagnostic.ts';
 import { Enforcement, type PolicyResult } from './policy/enforcement.ts';
+import { ownerOf, type WorkloadFiles } from './policy/explain/answer.ts';
+import { decideAccess } from './policy/explain/explain.ts';
 import { readPolicyFolder } from './policy/folder.ts';
 import { randomHashKey } from './policy/hash.ts';
 import { LinkWatch } from './policy/link-watch.ts';
@@ -31,8 +33,9 @@ import { openRoot, readBelow } from './policy/links.ts';
 import { RuleSetTable } from './policy/sync.ts';
 import { AgentState } from './state/state.ts';
 import { version } from './version.ts';
-import { WorkloadRegistry } from './workload/registry.ts';
+import { type Workload, WorkloadRegistry } from './workload/registry.ts';
 import type { WorkloadSource } from './workload/source.ts';
+import { uidInside } from './workload/users.ts';
 import { Workloads } from './workload/workloads.ts';
 
 export interface AgentOptions {
@@ -203,6 +206,17 @@ export class Agent implements AsyncDisposable {
           return use(() => ({ kind: 'other' })); // the process ended: links cannot be followed any more
         }
       },
+      judge: (workload, { path, owned }, { uid, program, terminal }) => {
+        const { policies, spellings } = this.#enforcement.coveringNow(workload);
+        const owner = owned?.path ? ownerOf(this.#filesOf(workload), owned.path, owned.parent) : undefined;
+        return decideAccess(policies, workload.record, this.#enforcement.settings, spellings, {
+          category: 'file',
+          thing: { kind: 'path', path, isProgram: false },
+          ...{ program, terminal, change: true, args: [] },
+          owner: owner === undefined || uidInside(workload.users, owner) === uid,
+        });
+      },
+      kill: killProcess,
       started: (workload, pid) => this.#workloads.started(workload, pid),
       emit: (emission) => this.#exporter.add(emission),
       log,
@@ -229,6 +243,12 @@ export class Agent implements AsyncDisposable {
   /** Resolves when somebody asked for `unload`. */
   get unloaded(): Promise<void> {
     return this.#unload.promise;
+  }
+
+  #filesOf(workload: Workload): WorkloadFiles {
+    if (workload.hostMounts) return { at: '/', root: this.#enforcement.ownRoot };
+    const pid = this.#registry.rootPid(workload);
+    return { at: pid === undefined ? undefined : `/proc/${pid}/root`, root: '/' };
   }
 
   /** Takes programs, maps and pins out of the kernel: nothing is enforced from here on. */

@@ -12,7 +12,7 @@
 #define PICKET_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed its size")
 
 enum picket_limits {
-	PICKET_ABI = 8,
+	PICKET_ABI = 9,
 	/* Names of one path and its root: 4,095 bytes hold 2,047. A power of two, for the masks that the verifier needs. */
 	PICKET_MAX_COMPONENTS = 2048,
 	/* Bytes of one component: NAME_MAX of every Linux file system. */
@@ -314,6 +314,11 @@ enum picket_event_kind {
 	PICKET_EVENT_ALERT = 4, /* a verdict: strings path (DNS: the name as asked), args (of a program that was to start), cwd */
 	PICKET_EVENT_PATH = 5,  /* string path: the one that the next alert with this path_hash is about */
 	PICKET_EVENT_NOT_COVERED = 7, /* the workload does something that this backend cannot see: it has set up an io_uring */
+	/*
+	 * A change of names or attributes that the agent judges (tracepoint backend): strings as with PICKET_EVENT_PATH_LATE, args: of
+	 * a second path; outcome: what holds where no rule is about it; PICKET_EVENT_AUDITED: nothing is to be refused.
+	 */
+	PICKET_EVENT_CHANGE = 8,
 	PICKET_EVENT_UNRESOLVED = 6, /* an object without a path where rules might have refused it; path: the readable rest */
 };
 

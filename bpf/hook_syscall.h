@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Tracepoint backend: what becomes of opens, seen at the end of the call. (Rules on system calls: call.bpf.c.)
+ * Tracepoint backend: opens, and changes of names and attributes, seen at the end of the call. (Rules on system calls: call.bpf.c.)
  */
 #ifndef PICKET_HOOK_SYSCALL_H
 #define PICKET_HOOK_SYSCALL_H
 
 #include "hook_open.h"
+#include "late.h"
 
 /* O_TRUNC of an open that has returned: the kernel takes it out of the file's flags once it is done. */
 static __always_inline __u32 syscall__truncates(struct task_struct *task, struct pt_regs *regs, __u32 number)
@@ -102,12 +103,132 @@ static __always_inline void syscall__io_uring(struct task_struct *task, struct p
 	scratch__release(s);
 }
 
+enum {
+	SYSCALL_REMOVES_DIRECTORY = 0x200, /* AT_REMOVEDIR */
+	SYSCALL_SAME = ~0U,                /* of a uid: it stays */
+};
+
+/* What a call does to names or attributes: enum picket_operation; 0: nothing. */
+static __always_inline __u32 syscall__change(__u32 number)
+{
+	switch (number) {
+	case SYSCALL_UNLINK:
+	case SYSCALL_UNLINKAT:
+		return PICKET_OPERATION_UNLINK;
+	case SYSCALL_RMDIR:
+		return PICKET_OPERATION_RMDIR;
+	case SYSCALL_RENAME:
+	case SYSCALL_RENAMEAT:
+	case SYSCALL_RENAMEAT2:
+		return PICKET_OPERATION_RENAME;
+	case SYSCALL_MKDIR:
+	case SYSCALL_MKDIRAT:
+		return PICKET_OPERATION_MKDIR;
+	case SYSCALL_MKNOD:
+	case SYSCALL_MKNODAT:
+		return PICKET_OPERATION_MKNOD;
+	case SYSCALL_SYMLINK:
+	case SYSCALL_SYMLINKAT:
+		return PICKET_OPERATION_SYMLINK;
+	case SYSCALL_LINK:
+	case SYSCALL_LINKAT:
+		return PICKET_OPERATION_LINK;
+	case SYSCALL_CHMOD:
+	case SYSCALL_FCHMOD:
+	case SYSCALL_FCHMODAT:
+	case SYSCALL_FCHMODAT2:
+		return PICKET_OPERATION_CHMOD;
+	case SYSCALL_CHOWN:
+	case SYSCALL_LCHOWN:
+	case SYSCALL_FCHOWN:
+	case SYSCALL_FCHOWNAT:
+		return PICKET_OPERATION_CHOWN;
+	case SYSCALL_TRUNCATE:
+	case SYSCALL_FTRUNCATE:
+		return PICKET_OPERATION_TRUNCATE;
+	}
+	return 0;
+}
+
+/* A change of an open file: judged here, and whoever made it is ended. */
+static __always_inline bool syscall__changed_file(struct judgement *j, struct scratch *s, struct task_struct *task,
+						  struct picket_task *record, __u32 operation)
+{
+	__u64 mount, dentry;
+	__u32 owner, verdict;
+	int walked;
+
+	if (!call__locate(s, (__s32)s->look.arguments[0]))
+		return false;
+	mount = s->look.mount;
+	dentry = s->look.dentry;
+	owner = owner__of_entry(mount, dentry);
+	/* Whose it was before cannot be told any more: as of an owner, of whom no qualifier complains. */
+	if (operation == PICKET_OPERATION_CHOWN && (__u32)s->look.arguments[1] != SYSCALL_SAME)
+		owner = task->cred->fsuid.val;
+	judge__sources(j, s, task, record);
+	walked = path__walk(s, mount, dentry);
+	if (walked == WALK_INTERNAL)
+		return false;
+	verdict = judge__file(j, s, walked, owner, PICKET_ACCESS_CHANGE, false);
+	return access__conclude(j, s, verdict, task, record, operation);
+}
+
+/* A change of names: nothing here knows what they led to, so the agent judges it, and ends whoever made it. */
+static __always_inline void syscall__changed_names(struct judgement *j, struct scratch *s, struct task_struct *task,
+						   const struct picket_task *record, __u32 operation, __u32 number, __u32 shape)
+{
+	__u32 flags = j->head->flags;
+
+	event__begin(s, task, record, PICKET_EVENT_CHANGE);
+	j->outcome = (__u32)PICKET_VERDICT_DENY << PICKET_OUTCOME_SHIFT;
+	judge__verdict(j); /* would a refusal be one? */
+	j->outcome = flags & (PICKET_SET_ALLOW_LIST << PICKET_CATEGORY_FILE) ? judge__posture(flags, PICKET_CATEGORY_FILE) : JUDGE_PASS;
+	event__judgement(s, j, operation);
+	s->event.flags &= ~PICKET_EVENT_PATH_UNRESOLVED;
+	s->event.flags |= PICKET_EVENT_PATH_LATE;
+	s->event.syscall = number;
+	for (int i = 0, at = 0; i < REGISTERS_ARGUMENTS; i++)
+		if (!(shape & PICKET_CALL_PATH << i) && at < 4)
+			s->event.details[at++ & 3] = s->look.arguments[i];
+	event__send(s, call__late(s, shape), false);
+}
+
+/* Names or attributes were changed. */
+static __always_inline void syscall__changed(struct task_struct *task, struct picket_task *record, struct pt_regs *regs,
+					     __u32 number, __u32 operation)
+{
+	__u32 index, shape = picket_call_shapes[number & (PICKET_MAX_SYSCALLS - 1)];
+	struct judgement j = {};
+	struct scratch *s;
+
+	if (record->flags & PICKET_TASK_ENTRY || !judge__begin(&j, record, PICKET_CATEGORY_FILE))
+		return;
+	count(PICKET_COUNT_NAME_JUDGED);
+	s = scratch__claim(&index);
+	if (!s) { /* nobody gets past the rules by using up the memory */
+		if (judge__decide(&j, NULL, false) == PICKET_VERDICT_DENY)
+			bpf_send_signal(SIGNAL_KILL);
+		return;
+	}
+	registers__arguments(task, regs, s->look.arguments);
+	if (operation == PICKET_OPERATION_UNLINK && number == SYSCALL_UNLINKAT && s->look.arguments[2] & SYSCALL_REMOVES_DIRECTORY)
+		operation = PICKET_OPERATION_RMDIR;
+	if (!(shape & 63 * PICKET_CALL_PATH)) {
+		if (syscall__changed_file(&j, s, task, record, operation))
+			bpf_send_signal(SIGNAL_KILL);
+	} else {
+		syscall__changed_names(&j, s, task, record, operation, number, shape);
+	}
+	scratch__release(s);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(picket_sys_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct picket_task *record = task__record(task);
-	__u32 number;
+	__u32 number, operation;
 
 	if (!record)
 		return 0;
@@ -124,6 +245,10 @@ int BPF_PROG(picket_sys_exit, struct pt_regs *regs, long ret)
 		if (ret >= 0)
 			syscall__io_uring(task, record, regs);
 		break;
+	default:
+		operation = ret ? 0 : syscall__change(number);
+		if (operation)
+			syscall__changed(task, record, regs, number, operation);
 	}
 	return 0;
 }

@@ -5,6 +5,7 @@ import * as abi from '../abi.gen.ts';
 import type { Emission } from '../export/exporter.ts';
 import type { Engine, RingPositions } from '../kernel/engine.ts';
 import type { RingMemory } from '../kernel/ring.ts';
+import type { Decision } from '../policy/explain/explain.ts';
 import type { ReadEntry } from '../policy/links.ts';
 import { judgeSyscall } from '../policy/lookup.ts';
 import type { RuleInfo, RuleNames } from '../policy/ruleset.ts';
@@ -12,6 +13,7 @@ import type { Workload } from '../workload/registry.ts';
 import { uidInside } from '../workload/users.ts';
 import { type Sensor, toAlert, toNotCovered, toUnresolved, type Verdict } from './alert.ts';
 import { AlertIds } from './alert-id.ts';
+import { type Actor, type ChangedName, judgeChange } from './change.ts';
 import type { Process, ProcessTable } from './processes.ts';
 import { decode, type EventRecord } from './record.ts';
 import { latePaths } from './syscall.ts';
@@ -28,6 +30,10 @@ export interface PipelineContext {
   ruleSet(set: number, generation: number): RuleNames | undefined;
   /** Runs `use` with a reader of the workload's root. */
   withRoot<T>(workload: Workload, use: (read: ReadEntry) => T): T;
+  /** What the rules in force say of a name that was changed. */
+  judge(workload: Workload, name: ChangedName, by: Actor): Decision;
+  /** Ends a process; false: it has ended by itself. */
+  kill(pid: number, startNs: bigint): boolean;
   /** A program of the workload has started. */
   started(workload: Workload, pid: number): void;
   emit(emission: Emission): void;
@@ -47,6 +53,7 @@ export interface PipelineStats {
 
 const maxPerTurn = 4096;
 const recentPaths = 1024;
+const eacces = 13;
 
 /**
  * From ring records to alerts. Both rings are emptied in turns; before an alert of the second ring is made, everything
@@ -148,6 +155,9 @@ export class Pipeline {
       case abi.eventKind.EVENT_ALERT:
         this.#alert(event);
         break;
+      case abi.eventKind.EVENT_CHANGE:
+        this.#change(event);
+        break;
       case abi.eventKind.EVENT_UNRESOLVED:
         this.#tell(toUnresolved, event);
         break;
@@ -167,6 +177,33 @@ export class Pipeline {
     if (workload === undefined || path === undefined || (rule === undefined && number !== abi.outcome.OUTCOME_POSTURE))
       this.#unnamed(event);
     else this.#emit(toAlert, event, workload, rule, path.toWellFormed());
+  }
+
+  /** A change of names, which the kernel could not judge: whoever made it is ended where a rule forbids it. */
+  #change(event: EventRecord): void {
+    const { ruleSet, workload: find, withRoot, judge, kill } = this.#context;
+    const workload = find(event.workload);
+    const names = ruleSet(event.set, event.generation);
+    if (workload === undefined || names === undefined) return this.#unnamed(event);
+    const by = {
+      program: this.#processOf(event)?.executable || undefined,
+      uid: event.uid,
+      terminal: event.tty !== '',
+    };
+    const judged = judgeChange(
+      event,
+      names,
+      (use) => withRoot(workload, use),
+      (name) => judge(workload, name, by),
+    );
+    if (judged === undefined) return;
+    if (judged.refused && kill(event.pid, event.startNs)) {
+      judged.flags |= abi.eventFlags.EVENT_KILLED;
+      judged.result = -eacces;
+    }
+    const { path, outcome, flags, result } = judged;
+    const rule = names.rules[outcome & abi.outcome.OUTCOME_RULE];
+    this.#emit(toAlert, { ...event, args: [], outcome, flags, result }, workload, rule, path.toWellFormed());
   }
 
   /** A system event: no rule is behind it. */

@@ -48,6 +48,19 @@ function readExecutable(pid: number): string {
   return readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
 }
 
+/**
+ * Ends a process; false: it has ended by itself. Between the look at its start and the signal its number cannot be used again
+ * unless all others are.
+ */
+export function killProcess(pid: number, startNs: bigint): boolean {
+  try {
+    if (readStat(pid).startTicks !== startNs / startGranuleNs) return false;
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
+}
+
 /** Clock ticks are hundredths of a second (USER_HZ) on every architecture Picket runs on. */
 function readStat(pid: number): { ppid: number; startTicks: bigint } {
   const text = readFileSync(`/proc/${pid}/stat`, 'latin1');

@@ -158,9 +158,6 @@ export class CallWatch implements Disposable {
       if (shared !== undefined) object.reuseMap(name, shared);
     }
     setConstants(object);
-    const shapes = new Uint32Array(abi.limits.MAX_SYSCALLS);
-    for (const call of syscalls) shapes[call.number] = shapeOf(call);
-    object.constants.set('picket_call_shapes', new Uint8Array(shapes.buffer));
     object.constants.set('picket_multiplexed', new Uint8Array(multiplexedNumbers.buffer));
     const targets = this.#options.backend === 'lsm' ? this.#targets() : undefined;
     for (const { name, section } of object.programs) {

@@ -14,6 +14,7 @@ export interface CoveredOperation {
   coverage: Record<Backend, Coverage>;
 }
 
+const killedLate = { lsm: 'prevented', tracepoint: 'killed after the fact' } as const;
 const lsmAlone = { lsm: 'prevented', tracepoint: 'unseen' } as const;
 
 /**
@@ -38,14 +39,14 @@ export const coveredOperations: readonly CoveredOperation[] = [
     coverage: { lsm: 'prevented', tracepoint: 'killed after the fact' },
   },
   { operation: 'write through a descriptor', category: 'file', coverage: lsmAlone },
-  { operation: 'create a file, device or fifo', category: 'file', coverage: lsmAlone },
+  { operation: 'create a file, device or fifo', category: 'file', coverage: killedLate },
   { operation: 'bind a local socket', category: 'file', coverage: lsmAlone },
-  { operation: 'mkdir', category: 'file', coverage: lsmAlone },
-  { operation: 'symlink', category: 'file', coverage: lsmAlone },
-  { operation: 'unlink, rmdir', category: 'file', coverage: lsmAlone },
-  { operation: 'link', category: 'file', coverage: lsmAlone },
-  { operation: 'rename', category: 'file', coverage: lsmAlone },
-  { operation: 'chmod, chown, truncate', category: 'file', coverage: lsmAlone },
+  { operation: 'mkdir', category: 'file', coverage: killedLate },
+  { operation: 'symlink', category: 'file', coverage: killedLate },
+  { operation: 'unlink, rmdir', category: 'file', coverage: killedLate },
+  { operation: 'link', category: 'file', coverage: killedLate },
+  { operation: 'rename', category: 'file', coverage: killedLate },
+  { operation: 'chmod, chown, truncate', category: 'file', coverage: killedLate },
   { operation: 'map anonymous memory as executable (preset)', category: 'file', coverage: lsmAlone },
   {
     operation: 'create an internet socket',

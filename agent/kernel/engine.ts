@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import * as abi from '../abi.gen.ts';
 import { Arena } from '../policy/glob/arena.ts';
 import type { HashKey } from '../policy/hash.ts';
+import { callShapes } from '../policy/syscall.ts';
 import { compatNumbers } from '../policy/syscall-entry.ts';
 import { type FoundPins, findPins, isConstants, ownerOf } from './adopt.ts';
 import { CallWatch } from './calls.ts';
@@ -397,6 +398,7 @@ function setConstants({ constants }: BpfObject, backend: Backend, hashKey: HashK
   constants.set('picket_hash_path', hashKey.path);
   constants.set('picket_cpus', possibleCpus());
   constants.set('picket_compat_numbers', new Uint8Array(compatNumbers.buffer));
+  constants.set('picket_call_shapes', new Uint8Array(callShapes().buffer));
 }
 
 function contractMaps(object: BpfObject): string[] {

@@ -30,7 +30,7 @@ export function refuseUncovered(policy: Policy, report: Report): void {
 const categoryGaps = [
   [
     'file',
-    'the tracepoint backend judges opens; writing through an open descriptor, creating, removing, linking, renaming and changing attributes are not judged',
+    'the tracepoint backend judges opens, and afterwards changes of names and attributes: they have happened when the process that made them is killed, one that has ended by then is only reported, and the owner of what was removed is not known; writing through an open descriptor and binding local sockets are not judged',
   ],
   [
     'network',

@@ -50,6 +50,12 @@ interface Held {
   object: unknown;
 }
 
+/** What covers a workload: its policies, and their paths as the kernel shows them there. */
+export interface Covering {
+  policies: Policy[];
+  spellings: Spellings;
+}
+
 /**
  * Policies, settings and workloads, brought together: each change compiles the rule sets of the workloads that it concerns,
  * loads those that are new beside the old ones, and only then flips. What cannot be compiled or loaded leaves everything as it was.
@@ -76,6 +82,10 @@ export class Enforcement {
   readonly #forgotten: ReturnType<RuleSetTable['collect']> = [];
   /** Settings as the configuration gives them. */
   readonly #configured: Settings;
+  readonly #covering = new WeakMap<
+    Workload,
+    Covering & Pick<Workload, 'generation' | 'rootPid'> & { settings: Settings }
+  >();
 
   constructor(
     engine: Engine,
@@ -239,11 +249,22 @@ export class Enforcement {
   }
 
   /** What covers a workload: its policies, and their paths as the kernel shows them there. */
-  covering(workload: Workload): { policies: Policy[]; spellings: Spellings } {
+  covering(workload: Workload): Covering {
     const policies = this.#coverers(workload, this.#policies.values(), this.#settings);
     using roots = new Roots(this.#registry);
     const { spellings } = roots.resolve(workload, policies, '');
     return { policies, spellings: workload.hostMounts ? under(this.ownRoot, spellings) : spellings };
+  }
+
+  /** The same, remembered as long as nothing changes. */
+  coveringNow(workload: Workload): Covering {
+    const known = this.#covering.get(workload);
+    const now = { generation: workload.generation, settings: this.#settings, rootPid: workload.rootPid };
+    if (known?.generation === now.generation && known.settings === now.settings && known.rootPid === now.rootPid)
+      return known;
+    const covering = { ...now, ...this.covering(workload) };
+    this.#covering.set(workload, covering);
+    return covering;
   }
 
   /** Puts a prepared workload under its rules. Returns the diagnostics of what covers it. */

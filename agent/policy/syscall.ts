@@ -1,4 +1,4 @@
-import { callShape } from '../abi.gen.ts';
+import { callShape, limits } from '../abi.gen.ts';
 import { firstNewer, newerCalls, schemaCalls } from './syscall-table.ts';
 
 /** An argument of a system call. */
@@ -117,4 +117,11 @@ export function shapeOf({ name, arguments: list }: Syscall): number {
   if (name === 'chdir') shape |= callShape.CALL_ENTERS;
   if (name === 'chroot') shape |= callShape.CALL_CONFINES;
   return shape;
+}
+
+/** By the number of the call: how the kernel side looks at it. */
+export function callShapes(): Uint32Array<ArrayBuffer> {
+  const shapes = new Uint32Array(limits.MAX_SYSCALLS);
+  for (const call of syscalls) shapes[call.number] = shapeOf(call);
+  return shapes;
 }

@@ -92,8 +92,11 @@ function resolve({ at, root }: WorkloadFiles, written: string, follow: boolean):
   return canonicalPath(path, readBelow(root, files.read), follow);
 }
 
-/** `path` has no links on its way: the system would follow them from the agent's own root. */
-function ownerOf({ at, root }: WorkloadFiles, path: string, parent: boolean): number | undefined {
+/**
+ * Owner of an object, or of the directory that it is in, as the node numbers users; undefined: not known. `path` has no links on its
+ * way: the system would follow them from the agent's own root.
+ */
+export function ownerOf({ at, root }: WorkloadFiles, path: string, parent: boolean): number | undefined {
   if (at === undefined) return undefined;
   const owned = parent ? path.slice(0, path.lastIndexOf('/')) : path;
   try {

@@ -45,6 +45,17 @@ export interface RuleView {
 
 export type Result = 'deny' | 'alert' | 'pass' | 'not allowed';
 
+/** What becomes of an access, and by whom. */
+export interface Decision {
+  verdict: 'deny' | 'alert' | 'pass';
+  /** One sentence. */
+  reason: string;
+  /** The rule that decides; absent: none, or the posture in the name of nobody. */
+  rule?: Rule;
+  /** It would be refused, but refusals pass there. */
+  softened?: true;
+}
+
 export interface Explanation {
   verdict: 'deny' | 'alert' | 'pass';
   /** One sentence. */
@@ -73,25 +84,45 @@ export function explain(
   spellings: Spellings,
   access: Access,
 ): Explanation {
-  const rules = policies.flatMap((policy) => policy.rules).filter((rule) => rule.category === access.category);
-  const candidates: Candidate[] = [];
-  const strangers: RuleView[] = [];
-  for (const rule of rules) {
-    const object = matchObject(rule, access.thing, spellings);
-    const source = matchSource(rule, access.program, spellings);
-    if (object && source) candidates.push({ rule, object, source, result: resultOf(rule, access) });
-    else
-      strangers.push({ ...viewOf(rule), ...textsOf(object, source), decides: false, lost: missText(object, source) });
-  }
-  candidates.sort(compareCandidates);
+  const { rules, candidates, strangers } = weigh(policies, spellings, access);
   const [best] = candidates;
   const views = candidates.map((candidate, i): RuleView => {
     const { rule, object, source, result } = candidate;
     const lost = i === 0 || best === undefined ? {} : { lost: lostText(best, candidate) };
     return { ...viewOf(rule), ...textsOf(object, source), result, decides: i === 0, ...lost };
   });
-  const decision = decide(best, rules, workload, settings, access);
-  return { ...decision, rules: [...views, ...strangers] };
+  const missed = strangers.map(({ rule, object, source }) => ({
+    ...{ ...viewOf(rule), ...textsOf(object, source), decides: false, lost: missText(object, source) },
+  }));
+  const { verdict, reason } = decide(best, rules, workload, settings, access);
+  return { verdict, reason, rules: [...views, ...missed] };
+}
+
+/** The same decision without the reasons why other rules have lost. */
+export function decideAccess(
+  policies: readonly Policy[],
+  workload: WorkloadRecord,
+  settings: Settings,
+  spellings: Spellings,
+  access: Access,
+): Decision {
+  const { rules, candidates } = weigh(policies, spellings, access);
+  return decide(candidates[0], rules, workload, settings, access);
+}
+
+/** The rules of the category: those that are about the access, the one that decides first, and the rest. */
+function weigh(policies: readonly Policy[], spellings: Spellings, access: Access) {
+  const rules = policies.flatMap((policy) => policy.rules).filter((rule) => rule.category === access.category);
+  const candidates: Candidate[] = [];
+  const strangers: { rule: Rule; object: Match | undefined; source: Match | undefined }[] = [];
+  for (const rule of rules) {
+    const object = matchObject(rule, access.thing, spellings);
+    const source = matchSource(rule, access.program, spellings);
+    if (object && source) candidates.push({ rule, object, source, result: resultOf(rule, access) });
+    else strangers.push({ rule, object, source });
+  }
+  candidates.sort(compareCandidates);
+  return { rules, candidates, strangers };
 }
 
 function decide(
@@ -100,18 +131,22 @@ function decide(
   workload: WorkloadRecord,
   settings: Settings,
   { category, thing, change }: Access,
-): Pick<Explanation, 'verdict' | 'reason'> {
+): Decision {
   const mode = modeOf(workload, settings);
   if (mode === 'disabled') return { verdict: 'pass', reason: 'The pod is annotated as disabled: nothing is judged.' };
-  const soften = (text: string): Pick<Explanation, 'verdict' | 'reason'> =>
+  const soften = (text: string): Decision =>
     mode === 'audited'
-      ? { verdict: 'alert', reason: `${text} It would be refused, but refusals pass here and are reported (audit).` }
+      ? {
+          verdict: 'alert',
+          reason: `${text} It would be refused, but refusals pass here and are reported (audit).`,
+          softened: true,
+        }
       : { verdict: 'deny', reason: text };
   if (best !== undefined && best.result !== 'not allowed') {
     const { policy, where, action } = best.rule;
     const named = `${policy.name} ${where} decides (${action})`;
-    if (best.result === 'deny') return soften(`${named}.`);
-    return { verdict: best.result, reason: `${named}.` };
+    if (best.result === 'deny') return { ...soften(`${named}.`), rule: best.rule };
+    return { verdict: best.result, reason: `${named}.`, rule: best.rule };
   }
   // Syscall rules only report.
   if (category === 'syscalls' || !rules.some((rule) => rule.action === 'Allow'))

@@ -129,8 +129,22 @@ function strongest(matches: readonly Match[]): Match | undefined {
   );
 }
 
+/** Patterns as they were last asked for; the kernel side's late paths ask again and again. */
+const compiled = new Map<string, ReturnType<typeof groupGlobs>>();
+const maxCompiled = 1024;
+
+function compileGlob(pattern: string): ReturnType<typeof groupGlobs> {
+  let groups = compiled.get(pattern);
+  if (groups === undefined) {
+    groups = groupGlobs([{ pattern, id: 0 }]);
+    if (compiled.size >= maxCompiled) compiled.clear();
+    compiled.set(pattern, groups);
+  }
+  return groups;
+}
+
 function matchesGlob(pattern: string, path: string): boolean {
-  return groupGlobs([{ pattern, id: 0 }]).some(({ directory, automaton }) => {
+  return compileGlob(pattern).some(({ directory, automaton }) => {
     const prefix = directory === '/' ? '/' : `${directory}/`;
     return path.startsWith(prefix) && matchTail(automaton.bytes, pathBytes(path.slice(prefix.length))).length > 0;
   });

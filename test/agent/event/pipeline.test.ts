@@ -68,6 +68,8 @@ beforeEach(() => {
     processes: new ProcessTable(() => undefined),
     workload: (id) => (id === 1n ? workload : undefined),
     ruleSet: (_, generation) => (generation === 7 ? ruleSetOf('*') : undefined),
+    judge: () => ({ verdict: 'pass', reason: '' }),
+    kill: () => false,
     withRoot: (_, use) => use(() => ({ kind: 'other' })),
     started: (_, pid) => started.push(pid),
     emit: (emission) => emitted.push(emission),
