@@ -184,7 +184,10 @@ export class Pipeline {
     const { ruleSet, workload: find, withRoot, judge, kill } = this.#context;
     const workload = find(event.workload);
     const names = ruleSet(event.set, event.generation);
-    if (workload === undefined || names === undefined) return this.#unnamed(event);
+    if (workload === undefined || names === undefined) {
+      this.#unnamed(event);
+      return;
+    }
     const by = {
       program: this.#processOf(event)?.executable || undefined,
       uid: event.uid,

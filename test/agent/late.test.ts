@@ -1,4 +1,6 @@
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host, missingForHost } from './host.ts';
 import { named } from './kernel/compile.ts';
@@ -20,9 +22,30 @@ const calls: readonly { operation: string; before?: string; call: string; data: 
   { operation: 'chmod', before: 'touch d/m', call: 'os.chmod("d/m", 0o600)', data: 'CHMOD', object: 'd/m' },
   { operation: 'chown', before: 'touch d/m', call: 'os.chown("d/m", 1, 1)', data: 'CHOWN', object: 'd/m' },
   { operation: 'truncate', before: 'touch d/m', call: 'os.truncate("d/m", 0)', data: 'TRUNCATE', object: 'd/m' },
-  { operation: 'fchmod', before: 'touch d/m', call: 'os.fchmod(7, 0o640)', data: 'CHMOD', object: 'd/m' },
-  { operation: 'fchown', before: 'touch d/m', call: 'os.fchown(7, 2, 2)', data: 'CHOWN', object: 'd/m' },
-  { operation: 'ftruncate', before: 'touch d/m', call: 'os.ftruncate(7, 3)', data: 'TRUNCATE', object: 'd/m' },
+  {
+    operation: 'fchmod',
+    before: 'touch d/m',
+    call: `os.fchmod(os.open("d/m", 0), 0o640)`,
+    data: 'CHMOD',
+    object: 'd/m',
+  },
+  {
+    operation: 'fchown',
+    before: 'touch d/m',
+    call: `os.fchown(os.open("d/m", 0), 2, 2)`,
+    data: 'CHOWN',
+    object: 'd/m',
+  },
+  {
+    operation: 'ftruncate', // of a file that was opened for writing before the rule was about its name
+    before: 'rm -f ready d/g; touch g; { until test -e ready; do sleep 0.01; done; mv g d/g; } >/dev/null 2>&1 &',
+    call: `fd = os.open("g", os.O_RDWR)
+os.close(os.open("ready", os.O_CREAT | os.O_WRONLY))
+while not os.path.exists("d/g"): time.sleep(0.01)
+os.ftruncate(fd, 3)`,
+    data: 'TRUNCATE',
+    object: 'd/g',
+  },
 ];
 
 describe.skipIf(missingForHost)(named('changes of names and attributes, tracepoint backend', missingForHost), () => {
@@ -34,55 +57,67 @@ describe.skipIf(missingForHost)(named('changes of names and attributes, tracepoi
   });
   afterAll(() => host?.[Symbol.asyncDispose]());
 
-  /** One process for each call, which waits to be killed; what became of each. */
-  async function run(pod: string, action: string, annotations: Record<string, string> = {}, wait = 1) {
+  /** One process for each call, which lives on for so many seconds; how each ended, and what was told. */
+  async function run(pod: string, spec: (folder: string) => object, seconds: number, labels = {}) {
     const folder = host.path(pod);
-    mkdirSync(`${folder}/d`, { recursive: true });
-    mkdirSync(`${folder}/elsewhere`);
-    symlinkSync('d', `${folder}/link`);
-    // Changes alone: opens, and what stands before the calls, are reads or done outside.
+    mkdirSync(join(folder, 'd'), { recursive: true });
+    symlinkSync('d', join(folder, 'link'));
     await host.apply({
       apiVersion: 'security.kubearmor.com/v1',
       kind: 'KubeArmorPolicy',
       metadata: { name: `late-${pod}`, namespace: 'demo' },
-      spec: {
-        selector: { matchLabels: { pod } },
-        file: { matchDirectories: [{ dir: `${folder}/d/`, recursive: true, readOnly: true }] },
-        action,
-      },
+      spec: { selector: { matchLabels: { pod } }, ...spec(folder) },
     });
-    const statuses: number[] = [];
-    for (const { call, before } of calls) {
-      const { execFileSync } = await import('node:child_process');
-      if (before !== undefined) execFileSync('/bin/sh', ['-c', before], { cwd: folder });
-      const needs = call.includes('(7,');
-      if (needs) writeFileSync(`${folder}/d/m`, 'x');
-      const open = 'at = os.open("d", os.O_RDONLY)\n';
-      const script = `import os, time\nos.chdir("${folder}")\n${open}${call}\ntime.sleep(${wait})\n`;
-      writeFileSync(`${folder}/script.py`, script);
-      // ftruncate needs a descriptor for writing, from outside.
-      const workload = { pod, container: pod, labels: { pod }, annotations };
-      statuses.push(
-        await host.runScript(`exec python3 ${folder}/script.py ${needs ? `7<>${folder}/d/m` : ''}`, workload),
-      );
+    const statuses: unknown[] = [];
+    for (const { operation, call, before } of calls) {
+      if (before !== undefined) execFileSync('/bin/sh', ['-c', before], { cwd: folder, stdio: 'ignore' });
+      const script = `import os, time\nos.chdir("${folder}")\nat = os.open("d", 0)\n${call}\ntime.sleep(${seconds})\n`;
+      const file = host.write(`${pod}.py`, script);
+      const status = await host.runScript(`exec python3 ${file}`, { pod, labels: { pod, ...labels } });
+      statuses.push([operation, status]);
     }
-    const alerts = await host.alerts(pod);
+    const alerts = (await host.alerts(pod)).map(({ Data, Resource, Action, Result, Picket: { Flags } }) =>
+      [Data, Resource?.slice(Resource.lastIndexOf(`/${pod}/`) + pod.length + 2), Action, Result, ...(Flags ?? [])].join(
+        ' ',
+      ),
+    );
     return { folder, statuses, alerts };
   }
 
-  it('Block ends whoever made one, and tells', async () => {
-    const { folder, statuses, alerts } = await run('blocked', 'Block', {}, 30);
-    expect(calls.map(({ operation }, i) => [operation, statuses[i]])).toEqual(
-      calls.map(({ operation }) => [operation, killed]),
+  /** Changes alone, so that nothing is said of the opens that come before. */
+  const changes = (action: string) => (folder: string) => ({
+    file: { matchDirectories: [{ dir: `${folder}/d/`, recursive: true, readOnly: true }] },
+    action,
+  });
+  const told = (result: string, ...flags: string[]) =>
+    calls.map(({ operation, data, object }) =>
+      [`lsm=FILE_${data}`, object, result, ...(/^f[ct]/.test(operation) ? [] : ['path-late']), ...flags].join(' '),
     );
-    const seen = alerts.map(({ Data, Resource, Action, Result }) => [
-      Data,
-      Resource?.replace(/.*\/blocked\//, ''),
-      Action,
-      Result,
-    ]);
-    for (const { call, data, object } of calls.filter((each) => !each.call.includes('(7,')))
-      expect(seen, call).toContainEqual([`lsm=FILE_${data}`, object, 'Block', 'Killed']);
-    expect(existsSync(`${folder}/d/new`)).toBe(true); // it had happened
+  const ended = (status: number) => calls.map(({ operation }) => [operation, status]);
+
+  it('Block ends whoever made one, and tells of each once', async () => {
+    const { folder, statuses, alerts } = await run('blocked', changes('Block'), 30);
+    expect(statuses).toEqual(ended(killed));
+    expect(alerts).toEqual(told('Block Killed'));
+    expect(existsSync(join(folder, 'd/new'))).toBe(true); // it has happened
+  });
+
+  it('Audit tells of each and ends nobody', async () => {
+    const { statuses, alerts } = await run('told', changes('Audit'), 0);
+    expect(statuses).toEqual(ended(0));
+    expect(alerts).toEqual(told('Audit Passed'));
+  });
+
+  it('an audited workload is not ended', async () => {
+    const { statuses, alerts } = await run('audited', changes('Block'), 0.2, { 'io.cilium/app': 'x' });
+    expect(statuses).toEqual(ended(0));
+    expect(alerts).toEqual(told('Audit (Block) Passed', 'audited'));
+  });
+
+  it('a rule about something else does nothing', async () => {
+    const other = (folder: string) => ({ file: { matchPaths: [{ path: `${folder}/d/other` }] }, action: 'Block' });
+    const { statuses, alerts } = await run('spared', other, 0.2);
+    expect(statuses).toEqual(ended(0));
+    expect(alerts).toEqual([]);
   });
 });
