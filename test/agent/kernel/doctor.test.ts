@@ -35,7 +35,7 @@ describe('doctor()', () => {
     expect(text).toMatch(/start a program +killed before its first instruction/);
     expect(text).toMatch(/open a file or directory +killed after the fact/);
     expect(text).toMatch(/system calls +reported/);
-    expect(text).toMatch(/unseen {2}.*\s.*rename;/);
+    expect(text).toMatch(/unseen {2}.*\s.*bind a local socket;/);
   });
 
   it.each([
