@@ -31,7 +31,7 @@ char LICENSE[] SEC("license") = "GPL";
 		__uint(value_size, 4);                                                                                   \
 	} picket_end_##kind SEC(".maps"), picket_begin_##kind SEC(".maps");                                            \
                                                                                                                          \
-	SEC("fexit/__x64_sys_read")                                                                                      \
+	SEC("fexit/" ENTRY_POINT)                                                                                        \
 	int BPF_PROG(picket_gate_end_##kind, const struct pt_regs *regs, long ret)                                       \
 	{                                                                                                                \
 		if (task__record(bpf_get_current_task_btf()))                                                            \
@@ -39,7 +39,7 @@ char LICENSE[] SEC("license") = "GPL";
 		return 0;                                                                                                \
 	}                                                                                                                \
                                                                                                                          \
-	SEC("fentry/__x64_sys_read")                                                                                     \
+	SEC("fentry/" ENTRY_POINT)                                                                                       \
 	int BPF_PROG(picket_gate_begin_##kind, const struct pt_regs *regs)                                               \
 	{                                                                                                                \
 		if (task__record(bpf_get_current_task_btf()))                                                            \
@@ -47,14 +47,14 @@ char LICENSE[] SEC("license") = "GPL";
 		return 0;                                                                                                \
 	}                                                                                                                \
                                                                                                                          \
-	SEC("fexit/__x64_sys_read")                                                                                      \
+	SEC("fexit/" ENTRY_POINT)                                                                                        \
 	int BPF_PROG(picket_at_end_##kind, const struct pt_regs *regs, long ret)                                            \
 	{                                                                                                                \
 		call__end(bpf_get_attach_cookie(ctx), regs, ret);                                                        \
 		return 0;                                                                                                \
 	}                                                                                                                \
                                                                                                                          \
-	SEC("fentry/__x64_sys_read")                                                                                     \
+	SEC("fentry/" ENTRY_POINT)                                                                                       \
 	int BPF_PROG(picket_at_begin_##kind, const struct pt_regs *regs)                                                    \
 	{                                                                                                                \
 		call__begin(bpf_get_attach_cookie(ctx), regs);                                                           \
@@ -70,7 +70,7 @@ int BPF_PROG(picket_all_end, struct pt_regs *regs, long ret)
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	if (task__record(task))
-		call__end(registers__number(task, regs->orig_ax), regs, ret);
+		call__end(registers__number(task, registers__given(regs)), regs, ret);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ int BPF_PROG(picket_all_begin, struct pt_regs *regs, long number)
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	if (task__record(task))
-		call__begin(registers__number(task, regs->orig_ax), regs);
+		call__begin(registers__number(task, registers__given(regs)), regs);
 	return 0;
 }
 
@@ -93,7 +93,7 @@ static __always_inline bool call__under_way(struct call *call)
 	if (!task__record(task))
 		return false;
 	regs = (const struct pt_regs *)bpf_task_pt_regs(task);
-	return call__open(call, registers__number(task, regs->orig_ax), regs);
+	return call__open(call, registers__number(task, registers__given(regs)), regs);
 }
 
 enum { CALL_ANY_NAME = -1 };

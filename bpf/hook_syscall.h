@@ -232,7 +232,7 @@ int BPF_PROG(picket_sys_exit, struct pt_regs *regs, long ret)
 
 	if (!record)
 		return 0;
-	number = registers__number(task, regs->orig_ax);
+	number = registers__number(task, registers__given(regs));
 	switch (number) {
 	case SYSCALL_OPEN:
 	case SYSCALL_CREAT:

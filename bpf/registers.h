@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The one place that knows a processor: system call numbers and argument registers (x86-64). Inside Picket a call is known by
- * its x86-64 number (agent/policy/syscall.ts).
+ * The one place that knows processors, beside pages.h: system call numbers and argument registers. Inside Picket a call is known by
+ * its x86-64 number (agent/policy/syscall.ts) everywhere.
  */
 #ifndef PICKET_REGISTERS_H
 #define PICKET_REGISTERS_H
@@ -21,6 +21,12 @@ enum {
 	SYSCALL_OTHER = PICKET_MAX_SYSCALLS - 1,
 };
 
+enum { REGISTERS_ARGUMENTS = 6 };
+
+#ifdef __TARGET_ARCH_x86
+
+#define ENTRY_POINT "__x64_sys_read"
+
 /* By the number that a 32-bit program gives: the call's own, or which table of several calls in one; set by the agent. */
 const volatile __u16 picket_compat_numbers[PICKET_MAX_SYSCALLS] = {};
 
@@ -30,7 +36,13 @@ static __always_inline bool registers__compat(struct task_struct *task)
 	return BPF_CORE_READ(task, thread_info.status) & 2; /* TS_COMPAT, arch/x86/include/asm/thread_info.h */
 }
 
-/* Number of the call under way, as the caller gave it. */
+/* Number of a call, as the caller gave it. */
+static __always_inline __u64 registers__given(const struct pt_regs *regs)
+{
+	return regs->orig_ax;
+}
+
+/* The same of the call under way. */
 static __always_inline __u32 registers__raw_number(struct task_struct *task)
 {
 	return BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), orig_ax);
@@ -60,8 +72,6 @@ static __always_inline __u64 registers__first(struct task_struct *task, const st
 	return registers__compat(task) ? (__u32)regs->bx : regs->di;
 }
 
-enum { REGISTERS_ARGUMENTS = 6 };
-
 /* The arguments of the call under way. */
 static __always_inline void registers__arguments(struct task_struct *task, const struct pt_regs *regs, __u64 *arguments)
 {
@@ -81,5 +91,78 @@ static __always_inline void registers__arguments(struct task_struct *task, const
 	arguments[4] = regs->r8;
 	arguments[5] = regs->r9;
 }
+
+#elif defined(__TARGET_ARCH_arm64) /* built, not run yet */
+
+#define ENTRY_POINT "__arm64_sys_read"
+
+enum { THREAD_32BIT = 1 << 22 }; /* TIF_32BIT, arch/arm64/include/asm/thread_info.h */
+
+/* By arm64's number: the call's x86-64 number; set by the agent. */
+const volatile __u16 picket_arm64_numbers[PICKET_MAX_SYSCALLS] = {};
+
+/* A 32-bit program's call: other numbers, other registers. */
+static __always_inline bool registers__compat(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, thread_info.flags) & THREAD_32BIT;
+}
+
+static __always_inline __u32 registers__of_arm64(__s32 number)
+{
+	return number < 0 || number >= SYSCALL_OTHER ? SYSCALL_OTHER : picket_arm64_numbers[number & (PICKET_MAX_SYSCALLS - 1)];
+}
+
+/* Number of a call, as the caller gave it. */
+static __always_inline __u64 registers__given(const struct pt_regs *regs)
+{
+	return regs->syscallno;
+}
+
+/* The same of the call under way. */
+static __always_inline __u32 registers__raw_number(struct task_struct *task)
+{
+	return registers__of_arm64(BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), syscallno));
+}
+
+/* The call's number; those of 32-bit programs are not told apart. */
+static __always_inline __u32 registers__number(struct task_struct *task, __u64 number)
+{
+	return registers__compat(task) ? SYSCALL_OTHER : registers__of_arm64(number);
+}
+
+/* Address of argv of the execve or execveat under way; 0: not known (32-bit pointers are not read). */
+static __always_inline __u64 registers__exec_argv(struct task_struct *task, struct pt_regs *regs)
+{
+	__u32 number;
+
+	if (registers__compat(task))
+		return 0;
+	number = registers__of_arm64(BPF_CORE_READ(regs, syscallno));
+	return number == SYSCALL_EXECVE	  ? BPF_CORE_READ(regs, regs[1]) :
+	       number == SYSCALL_EXECVEAT ? BPF_CORE_READ(regs, regs[2]) : 0;
+}
+
+/* The first argument's register holds the result in the end. */
+static __always_inline __u64 registers__first(struct task_struct *task, const struct pt_regs *regs)
+{
+	return registers__compat(task) ? (__u32)regs->orig_x0 : regs->orig_x0;
+}
+
+/* The arguments of the call under way. */
+static __always_inline void registers__arguments(struct task_struct *task, const struct pt_regs *regs, __u64 *arguments)
+{
+	__u64 mask = registers__compat(task) ? (__u32)-1 : -1ULL;
+
+	arguments[0] = regs->orig_x0 & mask;
+	arguments[1] = regs->regs[1] & mask;
+	arguments[2] = regs->regs[2] & mask;
+	arguments[3] = regs->regs[3] & mask;
+	arguments[4] = regs->regs[4] & mask;
+	arguments[5] = regs->regs[5] & mask;
+}
+
+#else
+#error "registers.h knows no such processor"
+#endif
 
 #endif

@@ -284,7 +284,8 @@ struct bpf_local_storage {
 };
 
 struct thread_info {
-	u32 status;
+	unsigned long flags;
+	u32 status; /* x86-64 */
 };
 
 struct task_struct {
@@ -383,6 +384,13 @@ struct msghdr {
 
 struct sockaddr;
 
+#ifdef __TARGET_ARCH_arm64
+struct pt_regs { /* arch/arm64/include/asm/ptrace.h */
+	u64 regs[31];
+	u64 orig_x0;
+	s32 syscallno;
+};
+#else
 struct pt_regs { /* x86-64: arch/x86/include/asm/ptrace.h */
 	unsigned long bp;
 	unsigned long bx;
@@ -395,6 +403,7 @@ struct pt_regs { /* x86-64: arch/x86/include/asm/ptrace.h */
 	unsigned long dx;
 	unsigned long orig_ax;
 };
+#endif
 
 struct seq_file;
 struct bpf_iter_meta {
