@@ -36,6 +36,16 @@ describe.skipIf(missing)(
       }
     });
 
+    it('builds for arm64 too, with nothing of x86-64 in it', () => {
+      const arm = join(folder, 'arm64');
+      mkdirSync(arm);
+      const env = { ...process.env, PICKET_ARCH: 'arm64' };
+      execFileSync(join(bpf, 'build.sh'), [arm], { env, stdio: ['ignore', 'inherit', 'pipe'] });
+      const text = names.map((name) => readFileSync(join(arm, name)).toString('latin1')).join('');
+      expect(text).toContain('__arm64_sys_read');
+      expect(text).not.toMatch(/__x64_sys|orig_ax/);
+    });
+
     it('writes to the folder that it is given, relative to where it is called', () => {
       mkdirSync(join(folder, 'given'));
       execFileSync(join(bpf, 'build.sh'), ['given'], { cwd: folder, stdio: ['ignore', 'inherit', 'pipe'] });
