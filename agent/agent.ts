@@ -24,7 +24,7 @@ import type { Backend } from './kernel/feature.ts';
 import type { PinFolder, Removed } from './kernel/pins.ts';
 import { formatDiagnostic } from './policy/diagnostic.ts';
 import { Enforcement, type PolicyResult } from './policy/enforcement.ts';
-import { ownerOf, type WorkloadFiles } from './policy/explain/answer.ts';
+import { filesOf, ownerOf } from './policy/explain/answer.ts';
 import { decideAccess } from './policy/explain/explain.ts';
 import { readPolicyFolder } from './policy/folder.ts';
 import { randomHashKey } from './policy/hash.ts';
@@ -33,7 +33,7 @@ import { openRoot, readBelow } from './policy/links.ts';
 import { RuleSetTable } from './policy/sync.ts';
 import { AgentState } from './state/state.ts';
 import { version } from './version.ts';
-import { type Workload, WorkloadRegistry } from './workload/registry.ts';
+import { WorkloadRegistry } from './workload/registry.ts';
 import type { WorkloadSource } from './workload/source.ts';
 import { uidInside } from './workload/users.ts';
 import { Workloads } from './workload/workloads.ts';
@@ -208,7 +208,8 @@ export class Agent implements AsyncDisposable {
       },
       judge: (workload, { path, owned }, { uid, program, terminal }) => {
         const { policies, spellings } = this.#enforcement.coveringNow(workload);
-        const owner = owned?.path ? ownerOf(this.#filesOf(workload), owned.path, owned.parent) : undefined;
+        const files = () => filesOf(workload, this.#registry, this.#enforcement.ownRoot);
+        const owner = owned?.path ? ownerOf(files(), owned.path, owned.parent) : undefined;
         return decideAccess(policies, workload.record, this.#enforcement.settings, spellings, {
           category: 'file',
           thing: { kind: 'path', path, isProgram: false },
@@ -243,12 +244,6 @@ export class Agent implements AsyncDisposable {
   /** Resolves when somebody asked for `unload`. */
   get unloaded(): Promise<void> {
     return this.#unload.promise;
-  }
-
-  #filesOf(workload: Workload): WorkloadFiles {
-    if (workload.hostMounts) return { at: '/', root: this.#enforcement.ownRoot };
-    const pid = this.#registry.rootPid(workload);
-    return { at: pid === undefined ? undefined : `/proc/${pid}/root`, root: '/' };
   }
 
   /** Takes programs, maps and pins out of the kernel: nothing is enforced from here on. */

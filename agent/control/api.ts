@@ -6,7 +6,7 @@ import type { Mode } from '../kernel/control.ts';
 import type { Removed } from '../kernel/pins.ts';
 import { formatDiagnostic } from '../policy/diagnostic.ts';
 import type { Enforcement, PolicyResult } from '../policy/enforcement.ts';
-import { answer } from '../policy/explain/answer.ts';
+import { answer, filesOf } from '../policy/explain/answer.ts';
 import { checkObject, questionSchema } from '../policy/explain/question.ts';
 import { parsePolicyObject, readPolicies } from '../policy/read.ts';
 import { settingsSchema } from '../policy/settings.ts';
@@ -135,10 +135,7 @@ export class AgentControl implements ControlApi, WorkloadSource {
     checkObject(question);
     const { enforcement, registry } = this.#parts;
     const workload = findWorkload(registry, question.workload);
-    const pid = workload.hostMounts ? undefined : registry.rootPid(workload);
-    const files = workload.hostMounts
-      ? { at: '/', root: enforcement.ownRoot }
-      : { at: pid === undefined ? undefined : `/proc/${pid}/root`, root: '/' };
+    const files = filesOf(workload, registry, enforcement.ownRoot);
     return answer(question, workload, enforcement.covering(workload), enforcement.settings, files);
   }
 

@@ -19,11 +19,11 @@ export class CgroupGuards {
     this.#pins = pins;
   }
 
-  /** Attaches to the cgroup with this path what is not attached yet. */
+  /** Attaches to the cgroup with this path, if there is one, what is not attached yet. */
   guard(cgroup: string): void {
     if (this.#programs.length === 0 || this.#guarded.has(cgroup)) return;
     const folder = statSync(cgroup, { bigint: true, throwIfNoEntry: false });
-    if (folder === undefined) return; // it vanished just now
+    if (folder === undefined) return; // still to be made, or vanished just now
     const id = String(folder.ino);
     const there = this.#pins?.cgroupPrograms(id) ?? [];
     const links: Link[] = [];

@@ -109,7 +109,7 @@ export class RuleSetTable {
   get unknownCalls(): number[] {
     const unknown = [...this.#sets.values()].filter(({ names, users }) => names === undefined && users > 0);
     return unknown.flatMap(({ index }) => {
-      const head = Buffer.from(this.#engine.map('picket_sets').lookup(u32(index)) ?? Buffer.alloc(setLayout.size));
+      const head = this.#headOf(index);
       const { offset } = setLayout.fields.syscalls;
       const named = (number: number): boolean => ((head[offset + (number >>> 3)] ?? 0) & (1 << (number & 7))) !== 0;
       return Array.from({ length: limits.MAX_SYSCALLS }, (_, number) => number).filter(named);
@@ -253,12 +253,16 @@ export class RuleSetTable {
   /** Generation under which the set at `index` was loaded; undefined: none is there. */
   #generationOf(index: number): number | undefined {
     // The head tells, not the map of maps: a look-up there waits for all programs in kernels before 6.8.
-    const head = this.#engine.map('picket_sets').lookup(u32(index));
-    return (head && new DataView(head.buffer).getUint32(setLayout.fields.generation.offset, true)) || undefined;
+    return this.#headOf(index).readUInt32LE(setLayout.fields.generation.offset) || undefined;
+  }
+
+  /** `struct picket_set` of an index; zeros: none is there. */
+  #headOf(index: number): Buffer {
+    return Buffer.from(this.#engine.map('picket_sets').lookup(u32(index)) ?? new Uint8Array(setLayout.size));
   }
 
   #holdFilter(index: number): number {
-    const head = Buffer.from(this.#engine.map('picket_sets').lookup(u32(index)) ?? Buffer.alloc(setLayout.size));
+    const head = this.#headOf(index);
     const place = head.readUInt32LE(setLayout.fields.filter.offset);
     if (place !== 0) this.#filters.hold(place, 2 ** (64 - head.readUInt32LE(setLayout.fields.filter_shift.offset)) / 8);
     return place;

@@ -279,7 +279,7 @@ export class WorkloadRegistry {
 
   /** Puts the workload's sockets under its rules, where that is done by cgroup; one that is still to be made has none. */
   guard({ record: { cgroup } }: Workload): void {
-    if (cgroupExists(cgroup)) this.#engine.guard(cgroup);
+    this.#engine.guard(cgroup);
   }
 
   #lead(workload: Workload): void {

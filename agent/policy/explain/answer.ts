@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import type { Workload } from '../../workload/registry.ts';
+import type { Workload, WorkloadRegistry } from '../../workload/registry.ts';
 import { uidInside } from '../../workload/users.ts';
 import { canonicalCapability } from '../capability.ts';
 import { canonicalPath, openRoot, readBelow } from '../links.ts';
@@ -27,6 +27,17 @@ export interface WorkloadFiles {
   /** `/`, `/proc/PID/root`; undefined: nothing runs there now. */
   at: string | undefined;
   root: string;
+}
+
+/** `ownRoot`: where the root of local workloads lies in their mount namespace. */
+export function filesOf(
+  workload: Workload,
+  registry: Pick<WorkloadRegistry, 'rootPid'>,
+  ownRoot: string,
+): WorkloadFiles {
+  if (workload.hostMounts) return { at: '/', root: ownRoot };
+  const pid = registry.rootPid(workload);
+  return { at: pid === undefined ? undefined : `/proc/${pid}/root`, root: '/' };
 }
 
 /** Answers a question about a workload that is covered by `policies`. */
