@@ -182,7 +182,12 @@ class Planner {
             c: this.#slot(operation.old, slot.oldBase),
             strings: [operation.old.path, operation.name.path],
           },
-          [this.#file(old.path, old.node.uid, true), this.#file(at.path, at.parent.uid, true)],
+          [
+            // fs.protected_hardlinks: what is no regular file is linked by its owner alone
+            ...this.#capability('fowner', !isRegular(old.node) && old.node.uid !== this.#actor.uid),
+            this.#file(old.path, old.node.uid, true),
+            this.#file(at.path, at.parent.uid, true),
+          ],
           { restore: [remove(at.path)] },
         );
       }
@@ -530,6 +535,7 @@ class Planner {
 
 /** What is not taken away, because it cannot be made again as it was. */
 const isFixed = (node: Node | undefined): boolean => node?.kind === 'directory' || node?.kind === 'character';
+const isRegular = ({ kind }: Node): boolean => ['empty', 'program', 'script', 'self'].includes(kind);
 const opened = (path: string, flags: number): Step => ({
   ...{ actor: director, operation: 'open', a: flags, c: directorSlot },
   strings: [path],
