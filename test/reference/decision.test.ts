@@ -493,6 +493,19 @@ describe('decide(), sections 2, 4, 6 and 9', () => {
     expect(matched.sort()).toEqual(expected.split(' ').filter(Boolean).sort());
   });
 
+  it.for([
+    [1, 'pass'],
+    [16, 'pass'],
+    [2, 'deny'],
+    [17, 'deny'],
+  ] as const)('a posture of block on a raw socket of family %i: %s', ([family, verdict]) => {
+    const allow = policy({ action: 'Allow', network: { matchProtocols: [{ protocol: 'udp' }] } });
+    const socket = { family, type: 3, protocol: 0 };
+    expect(decide(workload, [allow], { category: 'network', socket, terminal: false, source: '/x' }).verdict).toBe(
+      verdict,
+    );
+  });
+
   it('lists in one string are a rule each; capability names in any case, with and without prefix', () => {
     const rules = [
       policy({

@@ -85,6 +85,7 @@ export function decide(workload: Workload, policies: readonly WrittenPolicy[], a
   const { category } = access;
   if (workload.mode === 'disabled') return { verdict: 'pass' };
   if (access.entry && category !== 'process' && !access.execOpen) return { verdict: 'pass' };
+  if (access.socket && isOutside(access.socket)) return { verdict: 'pass' };
   const inForce = policies.filter((policy) => covers(policy, workload));
 
   const preset = judgePresets(inForce, access);
@@ -279,11 +280,15 @@ function escaped(path: string): string {
   return path.replace(/[*?[\]{},\\]/g, '\\$&');
 }
 
+/** Section 9.1: no rule matches sockets of AF_UNIX and AF_NETLINK, and no posture refuses them. */
+function isOutside({ family }: Socket): boolean {
+  return family === 1 || family === 16;
+}
+
 /** Section 9.1. */
 function protocolMatches(name: string, { family, type, protocol }: Socket): [rank: number, depth: number][] {
-  const [unix, inet, inet6, netlink, packet] = [1, 2, 10, 16, 17];
+  const [inet, inet6, packet] = [2, 10, 17];
   const types: Record<string, number> = { stream: 1, dgram: 2, raw: 3, rdm: 4, seqpacket: 5, dccp: 6 };
-  if (family === unix || family === netlink) return [];
   const internet = family === inet || family === inet6;
   const lower = name.toLowerCase();
   const onProtocol: [number, number] = [2, 0];
