@@ -30,7 +30,9 @@ async function main(): Promise<number> {
   const [, , name = '', ...rest] = process.argv;
   if (name === 'collector' || name === 'alerts') return delegate([name, ...rest]);
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
+  // A command that only asks or reads has nothing to tidy up: a signal ends it, whatever it waits for.
+  if (!['policy', 'status', 'explain', 'config'].includes(name))
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
   let status: number = exitStatus.ok;
   const program = new Command('picket')
     .description('security policies enforced in the kernel, alerts as OpenTelemetry records')

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
@@ -11,6 +11,8 @@ import { inOurPlace } from '../delegate.ts';
 import { AgentError, exitStatus } from '../error.ts';
 import { type Diagnostic, formatDiagnostic } from '../policy/diagnostic.ts';
 import type { PolicyResult } from '../policy/enforcement.ts';
+import { PolicyFileError, readPolicyFile } from '../policy/file.ts';
+import { unreadable } from '../policy/folder.ts';
 import { type PolicyReading, readPolicies } from '../policy/read.ts';
 import { renamableDirectories } from '../policy/renamable.ts';
 
@@ -49,10 +51,10 @@ export function policyCommand(done: (status: number) => void): Command {
     .description('check policy files without loading them; exit status 1 when a policy would not be loaded')
     .addHelpText('after', show(examples.lint))
     .option('--json', 'one object per line')
-    .argument('<file...>', 'YAML files')
+    .argument('<file...>', 'YAML files; - is the standard input')
     .action((files: string[], flags: Flags) => done(lint(files, flags)));
   sub('apply', 'put the policies of files in force; exit status 1 when one was not taken over')
-    .argument('<file...>', 'YAML files')
+    .argument('<file...>', 'YAML files; - is the standard input')
     .action(async (files: string[], flags: Flags) => done(await apply(files, flags)));
   sub('list', 'the policies in force, and those that were refused').action(async (flags: Flags) => {
     const { results, diagnostics } = await ask<{ results: PolicyResult[]; diagnostics: Diagnostic[] }>(
@@ -85,36 +87,53 @@ export function policyCommand(done: (status: number) => void): Command {
   return command;
 }
 
-function readAll(files: readonly string[]): PolicyReading[] {
-  return files.flatMap((file) => readPolicies(readText(file), file));
-}
-
-function readText(file: string): string {
+/** The text of a file, or what is wrong with it. @throws AgentError `usage` when nothing can be read there */
+function readText(file: string): string | PolicyFileError {
   try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new AgentError('usage', `${file} cannot be read: ${(cause as Error).message}`, { cause });
+    return readPolicyFile(file, { pipes: true });
+  } catch (error) {
+    if (!(error instanceof PolicyFileError)) throw error;
+    if (error.blame === 'path') throw new AgentError('usage', `${file} ${error.message}`, { cause: error });
+    return error;
   }
 }
 
+/** What can be read is checked, whatever stands beside it. */
 function lint(files: readonly string[], { json }: Flags): number {
-  const readings = readAll(files);
+  const readings: PolicyReading[] = [];
+  const faults: AgentError[] = [];
+  for (const file of files)
+    try {
+      const text = readText(file);
+      readings.push(...(text instanceof PolicyFileError ? [unreadable(text)] : readPolicies(text, file)));
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      faults.push(error);
+    }
   for (const { policy, diagnostics } of readings)
     for (const diagnostic of [...diagnostics, ...(policy ? renamableDirectories(policy) : [])])
       process.stdout.write(`${json ? JSON.stringify(diagnostic) : formatDiagnostic(diagnostic)}\n`);
   const bad = readings.filter((reading) => reading.policy === undefined).length;
-  if (!json) process.stdout.write(`${readings.length} policies, ${bad} that would not be loaded\n`);
+  if (!json && readings.length > 0)
+    process.stdout.write(`${count(readings.length)}, ${bad} that would not be loaded\n`);
+  else if (!json && faults.length === 0) process.stdout.write('no policies\n');
+  if (faults.length > 0) throw new AgentError('usage', faults.map(({ message }) => message).join('\npicket: '));
   return bad > 0 ? exitStatus.failed : exitStatus.ok;
 }
 
+const count = (policies: number): string => (policies === 1 ? '1 policy' : `${policies} policies`);
+
 /** The agent gets the texts, so that it can say later in which line a rule stands. */
 async function apply(files: readonly string[], { json, config }: Flags): Promise<number> {
+  const texts = files.map((file) => ({ file: file === '-' ? file : resolve(file), text: readText(file) }));
+  const faults = texts.flatMap(({ text }) => (text instanceof PolicyFileError ? unreadable(text).diagnostics : []));
   const { results } = await ask<{ results: PolicyResult[] }>(controlSocket(readConfig(config)), 'PUT', '/v1/policies', {
-    files: files.map((file) => ({ file: resolve(file), text: readText(file) })),
+    files: texts.filter(({ text }) => typeof text === 'string'),
   });
   print(results, json);
+  for (const diagnostic of faults) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
   const failed = results.some(({ status }) => status === 'Invalid' || status === 'Unsupported');
-  return failed ? exitStatus.failed : exitStatus.ok;
+  return failed || faults.length > 0 ? exitStatus.failed : exitStatus.ok;
 }
 
 async function remove(

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
@@ -142,6 +143,7 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
 
 function parseBody(bytes: Buffer): unknown {
   if (bytes.length === 0) return {};
+  if (!isUtf8(bytes)) throw new AgentError('refused', 'the body is no JSON: found bytes that are not UTF-8');
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (cause) {

@@ -51,7 +51,7 @@ export function readDocuments(text: string, file: string): YamlDocument[] {
       break;
     }
     try {
-      for (const document of new Composer({ uniqueKeys: false, stringKeys: true, merge: false }).compose(tokens))
+      for (const document of new Composer({ uniqueKeys: false, stringKeys: true, merge: true }).compose(tokens))
         documents.push(...readDocument(document, position));
     } catch (error) {
       documents.push(broken(start, error instanceof RangeError ? tooDeep : `found ${(error as Error).message}`));
@@ -74,27 +74,76 @@ function* documentTokens(text: string, lines: LineCounter): Generator<CST.Token[
   if (group.length > 0) yield group;
 }
 
+type Problem = { message: string; position: Position };
+
 function readDocument(document: Document.Parsed, position: (offset: number) => Position): YamlDocument[] {
   const start = position(document.contents?.range[0] ?? document.range[0]);
+  const broken = (problems: Problem[]): YamlDocument[] => [{ kind: 'broken', start, problems: problems.slice(0, 10) }];
   const problems = [
-    ...document.errors.map(({ message, pos }) => ({
-      message: /call stack/.test(message) ? tooDeep : `found a YAML error: ${message}`,
+    ...document.errors.map(({ code, message, pos }) => ({
+      message: /call stack/.test(message) ? tooDeep : (yamlFaults[code] ?? `found a YAML error: ${message}`),
+      position: position(pos[0]),
+    })),
+    // The reader would go on with the value as if no tag were there.
+    ...document.warnings.map(({ message, pos }) => ({
+      message: `found ${message.replace(/^Unresolved tag: /, 'the tag ')}; allowed: values without tags`,
       position: position(pos[0]),
     })),
     ...duplicateKeys(document, position),
   ];
-  if (problems.length > 0) return [{ kind: 'broken', start, problems: problems.slice(0, 10) }];
+  if (problems.length > 0) return broken(problems);
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return [];
-  const value: unknown = document.toJS({ maxAliasCount: fileLimits.aliases });
+  const loose = looseReferences(document, position);
+  if (loose.problems.length > 0) return broken(loose.problems);
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: fileLimits.aliases });
+  } catch (error) {
+    if (!/alias count/.test((error as Error).message)) throw error;
+    const message = `found aliases that stand for too much, one inside the other; allowed: at most ${fileLimits.aliases} times what the anchors hold`;
+    return broken([{ message, position: loose.firstAlias ?? start }]);
+  }
   return [{ kind: 'value', value, start, locate: (path, what) => locate(document, path, what, position) }];
 }
 
-/** The reader's own check compares every pair of keys of a map; a set does it in one pass. */
-function duplicateKeys(
+/** Errors of the reader in words for whoever writes policies. */
+const yamlFaults: Readonly<Record<string, string>> = {
+  NON_STRING_KEY: 'found a key that is no text (a template that was not filled in?); allowed: text',
+};
+
+/** Aliases without an anchor, and merge keys ("<<") that hold something else than maps. */
+function looseReferences(
   document: Document.Parsed,
   position: (offset: number) => Position,
-): { message: string; position: Position }[] {
-  const problems: { message: string; position: Position }[] = [];
+): { problems: Problem[]; firstAlias?: Position } {
+  const problems: Problem[] = [];
+  let firstAlias: Position | undefined;
+  const target = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
+  visit(document, {
+    Alias(_, alias) {
+      const at = position(alias.range?.[0] ?? 0);
+      firstAlias ??= at;
+      if (alias.resolve(document) === undefined)
+        problems.push({ message: `found the alias *${alias.source}, and no anchor of that name before`, position: at });
+    },
+    Pair(_, { key, value }) {
+      if (!isScalar(key) || key.value !== '<<' || key.type !== 'PLAIN') return;
+      const merged = target(value);
+      if (merged === undefined) return; // told above
+      const parts = isSeq(merged) ? merged.items.map(target) : [merged];
+      if (!parts.every((part) => isMap(part)))
+        problems.push({
+          message: 'found a merge key << that holds no map; allowed: a map, an alias of one, or a list of them',
+          position: position(key.range?.[0] ?? 0),
+        });
+    },
+  });
+  return { problems, ...(firstAlias && { firstAlias }) };
+}
+
+/** The reader's own check compares every pair of keys of a map; a set does it in one pass. */
+function duplicateKeys(document: Document.Parsed, position: (offset: number) => Position): Problem[] {
+  const problems: Problem[] = [];
   visit(document, {
     Map(_, map) {
       const seen = new Set<unknown>();

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../error.ts';
 import { diagnose } from './diagnostic.ts';
+import { PolicyFileError, readPolicyFile } from './file.ts';
 import { type PolicyReading, readPolicies } from './read.ts';
 
 /**
@@ -22,13 +23,16 @@ export function readPolicyFolder(dir: string): PolicyReading[] {
 }
 
 function readFile(file: string): PolicyReading[] {
-  let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    return readPolicies(readPolicyFile(file, { pipes: false }), file);
   } catch (error) {
-    const start = { file, line: 1, column: 1 };
-    const problem = diagnose({}, 'InvalidValue', '', `cannot be read: ${(error as Error).message}`, start);
-    return [{ subject: {}, status: 'Invalid', diagnostics: [problem], start }];
+    if (error instanceof PolicyFileError) return [unreadable(error)];
+    throw error;
   }
-  return readPolicies(text, file);
+}
+
+/** A file that cannot be read counts as one invalid policy. */
+export function unreadable({ message, position }: PolicyFileError): PolicyReading {
+  const diagnostics = [diagnose({}, 'InvalidValue', '', message, position)];
+  return { subject: {}, status: 'Invalid', diagnostics, start: position };
 }

@@ -50,11 +50,11 @@ function readObject(written: unknown, locate: Locate): PolicyReading {
     object = copyPlain(written);
   } catch (error) {
     if (!(error instanceof ObjectRefused)) throw error;
-    return {
-      subject: {},
-      status: 'Invalid',
-      diagnostics: [diagnose({}, 'InvalidValue', '', `found something else; allowed: ${error.message}`, locate([]))],
-    };
+    const { path, message } = error;
+    const found = `found something else; allowed: ${message}`;
+    const subject = isMap(written) ? subjectOf(written) : {};
+    const diagnostics = [diagnose(subject, 'InvalidValue', formatField(path), found, locate(path))];
+    return { subject, status: 'Invalid', diagnostics };
   }
   if (!isMap(object)) {
     const message = `found ${printable(object)}; allowed: a policy object`;
@@ -83,7 +83,9 @@ function readObject(written: unknown, locate: Locate): PolicyReading {
 function readKind(object: Record<string, unknown>, report: Report): Policy | undefined {
   const kind = policyKinds.find((known) => known === object.kind);
   if (kind === undefined) {
-    report.refuse(['kind'], `found ${printable(object.kind)}; allowed: ${policyKinds.join(', ')}`);
+    const isList = typeof object.kind === 'string' && object.kind.endsWith('List') && Array.isArray(object.items);
+    const advice = isList ? '; make each of its items a document of its own' : '';
+    report.refuse(['kind'], `found ${printable(object.kind)}; allowed: ${policyKinds.join(', ')}${advice}`);
     return undefined;
   }
   delete object.status;
@@ -98,7 +100,14 @@ function readKind(object: Record<string, unknown>, report: Report): Policy | und
     if (issue.code === 'unrecognized_keys') dropUnknown(object, issuePath(issue), issue.keys, report);
   if (report.refused) return undefined;
   const { data, error } = schema.safeParse(object);
-  for (const issue of error?.issues ?? []) report.refuse(issuePath(issue), issueMessage(issue, object));
+  const told = new Set<string>();
+  for (const issue of error?.issues ?? []) {
+    const [path, message] = [issuePath(issue), issueMessage(issue, object)];
+    // One value may break several rules that are told in the same words.
+    const key = `${formatField(path)} ${message}`;
+    if (!told.has(key)) report.refuse(path, message);
+    told.add(key);
+  }
   return data && normalise(data as PolicyObject, report);
 }
 

@@ -80,7 +80,10 @@ export const hostPolicySchema = z.strictObject({
   kind: z.literal('KubeArmorHostPolicy'),
   spec: z.strictObject({
     ...levels,
-    nodeSelector: z.strictObject({ matchLabels: labels.optional() }),
+    nodeSelector: z.strictObject(
+      { matchLabels: labels.optional() },
+      'a map with matchLabels, such as kubernetes.io/hostname: "*" for every node',
+    ),
     ...hostCategories,
   }),
 });

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 
-const program = new URL('../../agent/picket.ts', import.meta.url).pathname;
+export const program = new URL('../../agent/picket.ts', import.meta.url).pathname;
 
 /** `picket …` as a child process. What it writes is collected. */
 export class Picket implements AsyncDisposable {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
@@ -9,9 +9,17 @@ export class CaseError extends Error {
   override name = 'CaseError';
 }
 
-/** The case files of a folder, sorted by name. */
+/** The case files of a folder, sorted by name. Throws CaseError when it cannot be read. */
 export function listCases(folder: string): string[] {
-  return readdirSync(folder)
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const found = code === 'ENOTDIR' ? 'it is no folder; allowed: a folder of *.yaml files' : message;
+    throw new CaseError(`the folder ${folder} cannot be read: ${found}`);
+  }
+  return names
     .filter((name) => name.endsWith('.yaml'))
     .sort()
     .map((name) => join(folder, name));
@@ -19,7 +27,14 @@ export function listCases(folder: string): string[] {
 
 /** Reads one case file; throws CaseError. */
 export function readCase(file: string): Case {
-  return parseCase(readFileSync(file, 'utf8'), file);
+  let text: string;
+  try {
+    if (!statSync(file).isFile()) throw new Error('it is no regular file');
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    throw new CaseError(`${file}:1: cannot be read: ${(error as Error).message}`);
+  }
+  return parseCase(text, file);
 }
 
 /** Reads a case from its text; `file` names it in errors and must agree with the key `case`. */
@@ -46,7 +61,7 @@ export function parseCase(text: string, file: string): Case {
     return undefined;
   };
 
-  const head = check(caseSchema, document.toJS(), []);
+  const head = check(caseSchema, valueIn(document, file), []);
   const steps = (head?.steps ?? []).map((step, i): Step | undefined => {
     const kind = (Object.keys(stepSchemas) as (keyof typeof stepSchemas)[]).find((name) => name in step) ?? 'command';
     const checked = check(stepSchemas[kind] as z.ZodType<object>, step, ['steps', i]);
@@ -56,6 +71,15 @@ export function parseCase(text: string, file: string): Case {
   if (head && head.case !== expected) note(['case'], `is ${head.case}, the name of the file says ${expected}`);
   if (!head || faults.length > 0) throw new CaseError(faults.join('\n'));
   return { ...head, steps: steps as Step[] };
+}
+
+/** Aliases without an anchor, and too many of them, are found only now. */
+function valueIn(document: Document, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new CaseError(`${file}:1: ${(error as Error).message}`);
+  }
 }
 
 /** Line of the node at `path`, or of the closest one above it that exists; of a key that is one too many, its own. */

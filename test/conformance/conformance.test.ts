@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, matchesGlob } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -123,9 +123,68 @@ describe('picket policy test', () => {
     expect(lines.slice(-2)).toEqual([expect.stringMatching(/^ok {3}2-works /), '1 passed, 1 failed, 0 skipped']);
   });
 
-  test('a folder or name without cases is a usage error', async () => {
-    expect(await runRunner(folder, '--only', 'nothing-*')).toMatchObject({ status: 2, stdout: '' });
-    expect((await runRunner(join(folder, 'none'))).status).not.toBe(0);
-    expect((await runRunner(folder, '--kernel', '5.4')).status).toBe(2);
+  test.for<[what: string, args: string[], stdout: string, stderr: RegExp]>([
+    [
+      'a name that no case has',
+      ['.', '--only', 'nothing-*'],
+      '0 passed, 0 failed, 0 skipped\n',
+      /^no case matches nothing-\* in \/.*; a case is a file NAME.yaml\n$/,
+    ],
+    ['a folder that is not there', ['none'], '', /^picket policy test: the folder \/.*\/none cannot be read: ENOENT/],
+    [
+      'a file',
+      ['plain'],
+      '',
+      /the folder \/.*\/plain cannot be read: it is no folder; allowed: a folder of \*.yaml files/,
+    ],
+    [
+      'a kernel that is not offered',
+      ['.', '--kernel', '5.4'],
+      '',
+      /'5.4' is invalid. Allowed choices are host, 6.1, 6.12/,
+    ],
+    ['a limit that is no number', ['.', '--timeout', 'soon'], '', /'soon' is invalid. Allowed: a number of seconds/],
+    ['an option that is not known', ['.', '--onli', 'x'], '', /unknown option '--onli'/],
+    [
+      'results that cannot be written',
+      ['.', '--junit', '/nowhere/x.xml'],
+      '',
+      /--junit \/nowhere\/x.xml cannot be written: ENOENT/,
+    ],
+    ['two folders', ['.', '.'], '', /too many arguments/],
+    ['no folder', [], '', /missing required argument 'folder'/],
+  ])('%s is a usage error', async ([, args, stdout, stderr]) => {
+    const cases = join(folder, 'usage');
+    await mkdir(cases, { recursive: true });
+    await writeFile(join(cases, 'plain'), '');
+    await writeFile(join(cases, 'some.yaml'), 'case: some\n');
+    const paths = args.map((arg, i) => (i === 0 || arg === '.' ? join(cases, arg) : arg));
+    const found = await runRunner(...paths);
+    expect(found).toEqual({ status: 2, stdout, stderr: expect.stringMatching(stderr) });
+  });
+
+  test('files that cannot be read fail, each by name, with the rest', async () => {
+    const cases = join(folder, 'unreadable');
+    await mkdir(join(cases, 'folder.yaml'), { recursive: true });
+    await symlink('nowhere', join(cases, 'dangling.yaml'));
+    await symlink('loop.yaml', join(cases, 'loop.yaml'));
+    await writeFile(join(cases, 'bytes.yaml'), Buffer.of(0x61, 0xff));
+    await writeFile(join(cases, 'empty.yaml'), '');
+    await writeFile(join(cases, 'alias.yaml'), 'case: *name\n');
+    const junit = join(folder, 'unreadable.xml');
+    const { status, stdout, stderr } = await runRunner(cases, '--kernel', 'host', '--junit', junit);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.filter((line) => line.startsWith('FAIL ')).map((line) => line.split(' ')[1])).toEqual([
+      'alias',
+      'bytes',
+      'dangling',
+      'empty',
+      'folder',
+      'loop',
+    ]);
+    for (const name of ['alias', 'bytes', 'dangling', 'empty', 'folder', 'loop'])
+      expect(stdout).toContain(`       ${cases}/${name}.yaml:1: `);
+    expect([lines.at(-1), status, stderr]).toEqual(['0 passed, 6 failed, 0 skipped', 1, '']);
+    expect(readFileSync(junit, 'utf8')).toContain('<testsuites tests="6" failures="6"');
   });
 });

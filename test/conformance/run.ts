@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { basename, matchesGlob } from 'node:path';
-import { Command, Option } from 'commander';
-import { listCases } from './case.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CaseError, listCases } from './case.ts';
 import { runInGuest } from './guest.ts';
 import { formatJunit, formatResult, formatSum } from './report.ts';
 import { runCases } from './run-cases.ts';
@@ -24,8 +24,11 @@ Examples:
 
 async function main(folder: string, { kernel, only, junit, image, sessions, timeout }: Options): Promise<number> {
   const files = listCases(folder).filter((file) => !only || matchesGlob(basename(file, '.yaml'), only));
+  // Before anything runs: who waited for hours would have no results to show.
+  if (junit) prepareJunit(junit);
   if (files.length === 0) {
-    process.stderr.write(`no case${only ? ` matches ${only}` : ''} in ${folder}\n`);
+    process.stderr.write(`no case${only ? ` matches ${only}` : ''} in ${folder}; a case is a file NAME.yaml\n`);
+    process.stdout.write(`${formatSum([])}\n`);
     return 2;
   }
   const stop = new AbortController();
@@ -44,6 +47,23 @@ async function main(folder: string, { kernel, only, junit, image, sessions, time
   if (junit) writeFileSync(junit, formatJunit(results));
   process.stdout.write(`${formatSum(results)}\n`);
   return results.some(({ verdict }) => verdict.kind === 'failed') ? 1 : 0;
+}
+
+/** Makes the file, so that it can be written at the end. Throws UsageError. */
+function prepareJunit(file: string): void {
+  try {
+    writeFileSync(file, formatJunit([]));
+  } catch (error) {
+    throw new UsageError(`--junit ${file} cannot be written: ${(error as Error).message}`);
+  }
+}
+
+/** What was asked for cannot be had. */
+class UsageError extends Error {}
+
+function seconds(text: string): string {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('Allowed: a number of seconds, 1 to 9999999.');
+  return text;
 }
 
 /** Whether the agent would refuse operations here by BPF LSM; found out by loading, as the agent does. */
@@ -71,7 +91,7 @@ await new Command()
       'how commands enter a container: runc where it can, or our own program, which is faster',
     ).choices(['runc', 'enter']),
   )
-  .option('--timeout <seconds>', 'limit of a run in a guest', '7200')
+  .option('--timeout <seconds>', 'limit of a run in a guest', seconds, '7200')
   .addOption(new Option('--image <folder>', 'root file system of the fixture').hideHelp())
   .addHelpText('after', EXAMPLES)
   .exitOverride()
@@ -81,5 +101,6 @@ await new Command()
   .parseAsync()
   .catch((error: { exitCode?: number; code?: string; message: string }) => {
     if (error.exitCode === undefined) process.stderr.write(`picket policy test: ${error.message}\n`);
-    process.exitCode = error.exitCode === undefined ? 1 : error.exitCode === 0 ? 0 : 2;
+    const isUsage = error.exitCode !== undefined || error instanceof CaseError || error instanceof UsageError;
+    process.exitCode = error.exitCode === 0 ? 0 : isUsage ? 2 : 1;
   });

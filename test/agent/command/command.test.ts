@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, CommanderError } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agentCommand } from '../../../agent/command/agent.ts';
@@ -15,7 +17,7 @@ import { upCommand } from '../../../agent/command/up.ts';
 import { AgentError } from '../../../agent/error.ts';
 import { version } from '../../../agent/version.ts';
 import { ordinaryUser, reasonWithoutOrdinaryUser } from '../ordinary-user.ts';
-import { picket } from '../picket.ts';
+import { Picket, picket, program } from '../picket.ts';
 
 const closed = reasonWithoutOrdinaryUser();
 
@@ -225,7 +227,7 @@ describe('picket policy lint', () => {
     const path = file('good.yaml', good);
     const lint = await picket(['policy', 'lint', path]);
     expect(lint).toMatchObject({ status: 0, stderr: '' });
-    expect(lint.stdout).toMatch(/\n1 policies, 0 that would not be loaded\n$/);
+    expect(lint.stdout).toMatch(/\n1 policy, 0 that would not be loaded\n$/);
     expect(lint.stdout.split('\n')[0]).toMatch(
       /: info Renamable KubeArmorPolicy .*who renames \/usr\/bin or \/usr moves/,
     );
@@ -235,5 +237,50 @@ describe('picket policy lint', () => {
       policy: 'bad',
       position: { line: 7, column: 15 },
     });
+  });
+
+  it('checks the files beside those that cannot be read: status 2, each by name', async () => {
+    const path = file('bad.yaml', bad);
+    mkdirSync(join(folder, 'folder.yaml'), { recursive: true });
+    const { status, stdout, stderr } = await picket([
+      'policy',
+      'lint',
+      '/nowhere.yaml',
+      path,
+      join(folder, 'folder.yaml'),
+    ]);
+    expect(status).toBe(2);
+    expect(stdout).toContain(`${path}:7:15: error InvalidValue`);
+    expect(stderr.split('\n')).toEqual([
+      expect.stringMatching(/^picket: \/nowhere.yaml cannot be read: ENOENT/),
+      `picket: ${folder}/folder.yaml cannot be read: it is a folder; allowed: a file`,
+      '',
+    ]);
+  });
+
+  it('says where a file is not UTF-8, and which is too large: status 1', async () => {
+    const latin = join(folder, 'latin.yaml');
+    writeFileSync(latin, Buffer.from(good.replace('sleep', 'schl\u00e4f'), 'latin1'));
+    const large = file('large.yaml', `#${'x'.repeat(10 * 1024 * 1024)}\n${good}`);
+    const { status, stdout, stderr } = await picket(['policy', 'lint', latin, large]);
+    expect([status, stderr]).toEqual([1, '']);
+    expect(stdout).toContain(`${latin}:4:51: error InvalidValue: found the byte 0xE4, which is not UTF-8 here`);
+    expect(stdout).toContain(`${large}:1:1: error InvalidValue: found more than`);
+  });
+
+  it('says that an empty file holds no policies: status 0', async () => {
+    expect(await picket(['policy', 'lint', file('empty.yaml', '# nothing\n')])).toEqual({
+      ...{ status: 0, stdout: 'no policies\n', stderr: '' },
+    });
+  });
+
+  it('reads the standard input, and ends at a signal while it waits', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await using waiting = new Picket(['policy', 'lint', pipe]);
+    const given = execFileSync(process.execPath, [program, 'policy', 'lint', '-'], { input: good, encoding: 'utf8' });
+    expect(given).toMatch(/^-:4:.*\n1 policy, 0 that would not be loaded\n$/s);
+    await sleep(1000); // it has begun to wait: nobody writes into its pipe
+    expect(await waiting.stop('SIGTERM')).toBe('SIGTERM');
   });
 });

@@ -227,7 +227,7 @@ const rows: Row[] = [
     'refused',
     'InvalidValue',
     'spec.nodeSelector',
-    'found nothing',
+    'found nothing; allowed: a map with matchLabels, such as kubernetes.io/hostname',
   ],
   [
     'host policy that blocks a protocol of everybody',

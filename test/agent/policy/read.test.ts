@@ -63,7 +63,62 @@ describe('readPolicies()', () => {
       `${good}      - path: /b\n        path: /c\n`,
       'f.yaml:10:9: error InvalidValue: found the key "path" twice in one map',
     ],
-    ['a key that is no text', good.replace('readOnly: true', '? [a]\n        : b'), 'f.yaml:8:'],
+    [
+      'a key that is no text',
+      good.replace('readOnly: true', '? [a]\n        : b'),
+      'f.yaml:8:11: error InvalidValue: found a key that is no text (a template that was not filled in?); allowed: text',
+    ],
+    [
+      'a template',
+      good.replace('name: good', 'name: {{ .Values.name }}'),
+      'f.yaml:3:19: error InvalidValue: found a key that is no text (a template',
+    ],
+    [
+      'an alias without an anchor',
+      good.replace('/a\n', '*p\n'),
+      'f.yaml:7:15: error InvalidValue: found the alias *p, and no anchor of that name before',
+    ],
+    [
+      'a merge key that holds no map',
+      good.replace('readOnly: true', '<<: text'),
+      'f.yaml:8:9: error InvalidValue: found a merge key << that holds no map; allowed: a map',
+    ],
+    [
+      'a tag that means nothing here',
+      good.replace('/a\n', '!secret /a\n'),
+      'f.yaml:7:15: error InvalidValue: found the tag !secret; allowed: values without tags',
+    ],
+    [
+      'a value that is no data',
+      good.replace('/a\n', '!!binary aGVsbG8=\n'),
+      'f.yaml:7:24: error InvalidValue KubeArmorPolicy demo/good spec.file.matchPaths[0].path: found something else; allowed: maps, lists',
+    ],
+    [
+      'a list of objects, as kubectl writes one',
+      'apiVersion: v1\nkind: List\nitems: []\n',
+      'f.yaml:2:7: error InvalidValue List kind: found "List"; allowed: KubeArmorPolicy, KubeArmorClusterPolicy, KubeArmorHostPolicy; make each of its items a document of its own',
+    ],
+    ['no map but a list', '- a\n- b\n', 'f.yaml:1:1: error InvalidValue: found a list of 2; allowed: a policy object'],
+    [
+      'a number that is no number',
+      `${good}  severity: .nan\n`,
+      'f.yaml:9:13: error InvalidValue KubeArmorPolicy demo/good spec.severity: found NaN; allowed: an integer from 1 to 10',
+    ],
+    [
+      'a number beyond all integers',
+      `${good}  severity: 99999999999999999999\n`,
+      'f.yaml:9:13: error InvalidValue KubeArmorPolicy demo/good spec.severity: found 100000000000000000000; allowed: an integer from 1 to 10',
+    ],
+    [
+      'a name that is a number',
+      good.replace('name: good', 'name: 123'),
+      'f.yaml:3:18: error InvalidValue KubeArmorPolicy demo metadata.name: found 123; allowed: a string',
+    ],
+    [
+      'a value that stands empty',
+      good.replace('path: /a', 'path:'),
+      'f.yaml:7:14: error InvalidValue KubeArmorPolicy demo/good spec.file.matchPaths[0].path: found nothing; allowed: a string',
+    ],
     [
       'a text that is no map',
       'just text\n',
@@ -77,6 +132,28 @@ describe('readPolicies()', () => {
       lines.join('\n'),
     ).toBeDefined();
     expect(readings.at(-1)).toMatchObject({ status: 'Accepted', policy: { name: 'last' } });
+  });
+
+  it('says once what is wrong with one value', () => {
+    const [reading] = readPolicies(`${good}  severity: 99999999999999999999\n`, 'f.yaml');
+    expect(reading?.diagnostics).toHaveLength(1);
+  });
+
+  it.each([
+    ['ends of lines as Windows writes them', good.replaceAll('\n', '\r\n')],
+    ['a byte order mark', `\ufeff${good}`],
+    ['no end of the last line', good.trimEnd()],
+    ['words of YAML 1.1 where it says so', `%YAML 1.1\n---\n${good.replace('true', 'yes')}`],
+    ['a merge key', good.replace('readOnly: true', '<<: {readOnly: true, path: /other}')],
+    [
+      'a merge key with an alias',
+      good.replace('spec:', 'spec: &spec').replace('readOnly: true', '<<: &x {readOnly: true}'),
+    ],
+  ])('takes %s', (_, text) => {
+    const [reading, ...others] = readPolicies(text, 'f.yaml');
+    expect(reading).toMatchObject({ status: 'Accepted', diagnostics: [] });
+    expect(reading?.policy?.rules).toMatchObject([{ object: { path: '/a' }, qualifiers: { readOnly: true } }]);
+    expect(others).toEqual([]);
   });
 
   it('reads JSON', () => {
@@ -124,7 +201,9 @@ describe('readPolicies() stays inside its bounds', () => {
   it('with nesting a little too deep', () =>
     refused(`a: ${'['.repeat(100)}${']'.repeat(100)}`, `nested at most ${objectLimits.depth} deep`));
 
-  it('with an alias to itself', () => refused('a: &a [*a]', 'found'));
+  it('with an alias to itself', () => refused('a: &a [*a]', 'nested at most'));
+
+  it('with a merge of itself', () => refused('a: &a\n  <<: *a\n  b: 1', 'found'));
 
   it('with a map of very many keys', () => {
     let text = good;
