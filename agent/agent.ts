@@ -30,6 +30,7 @@ import { readPolicyFolder } from './policy/folder.ts';
 import { randomHashKey } from './policy/hash.ts';
 import { LinkWatch } from './policy/link-watch.ts';
 import { openRoot, readBelow } from './policy/links.ts';
+import { formatRepetition, repetitions } from './policy/lint.ts';
 import { RuleSetTable } from './policy/sync.ts';
 import { AgentState } from './state/state.ts';
 import { version } from './version.ts';
@@ -99,7 +100,9 @@ export class Agent implements AsyncDisposable {
     mkdirSync(options.config.runDir, { recursive: true, mode: 0o700 });
     const agent = new Agent(options);
     try {
-      agent.#policyFiles = agent.#enforcement.applyFolder(options.policyDirs.flatMap((dir) => readPolicyFolder(dir)));
+      const readings = options.policyDirs.flatMap((dir) => readPolicyFolder(dir));
+      for (const repetition of repetitions(readings)) options.log.warn(formatRepetition(repetition));
+      agent.#policyFiles = agent.#enforcement.applyFolder(readings);
       agent.#dropOthers();
       agent.#watch([agent.#control]);
       const server = agent.#stack.use(new ControlServer(socket, agent.#control));

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { controlSocket } from '../agent.ts';
 import { readConfig } from '../config.ts';
 import { ask } from '../control/client.ts';
@@ -13,12 +13,15 @@ import { type Diagnostic, formatDiagnostic } from '../policy/diagnostic.ts';
 import type { PolicyResult } from '../policy/enforcement.ts';
 import { PolicyFileError, readPolicyFile } from '../policy/file.ts';
 import { unreadable } from '../policy/folder.ts';
+import { formatRepetition, type LintOptions, lintPolicy, repetitions } from '../policy/lint.ts';
 import { type PolicyReading, readPolicies } from '../policy/read.ts';
-import { renamableDirectories } from '../policy/renamable.ts';
 
 /** By subcommand; its own help shows its own. */
 const examples = {
-  lint: ['picket policy lint policy.yaml                 check files without loading them'],
+  lint: [
+    'picket policy lint policy.yaml                 check files without loading them',
+    'picket policy lint --root /mnt/image policy.yaml',
+  ],
   apply: ['picket policy apply policy.yaml more.yaml'],
   list: ['picket policy list', 'picket policy list --json | jq .status'],
   delete: ['picket policy delete block-base64 --namespace demo'],
@@ -48,11 +51,15 @@ export function policyCommand(done: (status: number) => void): Command {
       .option('--config <file>', 'configuration of the agent');
   command
     .command('lint')
-    .description('check policy files without loading them; exit status 1 when a policy would not be loaded')
+    .description('check policy files without loading them; exit status 1 when something in them would not be applied')
     .addHelpText('after', show(examples.lint))
     .option('--json', 'one object per line')
+    .addOption(
+      new Option('--backend <backend>', 'tell what this backend does not cover').choices(['lsm', 'tracepoint']),
+    )
+    .option('--root <dir>', 'root directory of an image: tell what is missing there, and which programs share a file')
     .argument('<file...>', 'YAML files; - is the standard input')
-    .action((files: string[], flags: Flags) => done(lint(files, flags)));
+    .action((files: string[], flags: Flags & LintOptions) => done(lint(files, flags)));
   sub('apply', 'put the policies of files in force; exit status 1 when one was not taken over')
     .argument('<file...>', 'YAML files; - is the standard input')
     .action(async (files: string[], flags: Flags) => done(await apply(files, flags)));
@@ -99,7 +106,9 @@ function readText(file: string): string | PolicyFileError {
 }
 
 /** What can be read is checked, whatever stands beside it. */
-function lint(files: readonly string[], { json }: Flags): number {
+function lint(files: readonly string[], { json, backend, root }: Flags & LintOptions): number {
+  if (root !== undefined && !statSync(root, { throwIfNoEntry: false })?.isDirectory())
+    throw new AgentError('usage', `--root ${root}: found no folder there`);
   const readings: PolicyReading[] = [];
   const faults: AgentError[] = [];
   for (const file of files)
@@ -110,15 +119,21 @@ function lint(files: readonly string[], { json }: Flags): number {
       if (!(error instanceof AgentError)) throw error;
       faults.push(error);
     }
-  for (const { policy, diagnostics } of readings)
-    for (const diagnostic of [...diagnostics, ...(policy ? renamableDirectories(policy) : [])])
+  let bad = 0;
+  let isWrong = false;
+  for (const { policy, diagnostics } of readings) {
+    const found = [...diagnostics, ...(policy ? lintPolicy(policy, { backend, root }) : [])];
+    for (const diagnostic of found)
       process.stdout.write(`${json ? JSON.stringify(diagnostic) : formatDiagnostic(diagnostic)}\n`);
-  const bad = readings.filter((reading) => reading.policy === undefined).length;
+    if (policy === undefined || found.some(({ code }) => code === 'LoadFailed')) bad++;
+    isWrong ||= policy === undefined || found.some(({ level }) => level === 'error');
+  }
+  for (const repetition of repetitions(readings)) process.stderr.write(`picket: ${formatRepetition(repetition)}\n`);
   if (!json && readings.length > 0)
     process.stdout.write(`${count(readings.length)}, ${bad} that would not be loaded\n`);
   else if (!json && faults.length === 0) process.stdout.write('no policies\n');
   if (faults.length > 0) throw new AgentError('usage', faults.map(({ message }) => message).join('\npicket: '));
-  return bad > 0 ? exitStatus.failed : exitStatus.ok;
+  return isWrong ? exitStatus.failed : exitStatus.ok;
 }
 
 const count = (policies: number): string => (policies === 1 ? '1 policy' : `${policies} policies`);

@@ -31,17 +31,7 @@ export function compile(
   root = '/',
 ): RuleSet {
   const covering = policies.filter((policy) => appliesTo(policy, workload, settings));
-  const { rules, presets: asked, infos } = numberRules(covering);
-  const sources = numberSources(rules, spellings);
-  const slots = new SlotTable();
-  const syscalls = new Set<number>();
-  for (const rule of rules)
-    for (const key of ruleKeys(rule, spellings)) {
-      if (rule.category === 'syscalls') syscalls.add(key.category >>> 8);
-      slots.add(rule, key, sources.of.get(rule.number));
-    }
-
-  const automata = addGlobs(slots, rules, sources, spellings);
+  const { rules, asked, infos, sources, slots, syscalls, automata } = keysOf(covering, spellings);
 
   let flags = ruleFlagsOf(rules);
   if (flags & (setFlags.SET_ALLOW_LIST << categories.CATEGORY_FILE) && settings.fileBaseline === 'on')
@@ -65,6 +55,22 @@ export function compile(
     policies: covering,
     diagnostics,
   };
+}
+
+/**
+ * The rules of some policies by the keys under which the kernel side finds them, whomever the policies cover. Throws CompileError.
+ */
+export function keysOf(policies: readonly Policy[], spellings: Spellings) {
+  const { rules, presets: asked, infos } = numberRules(policies);
+  const sources = numberSources(rules, spellings);
+  const slots = new SlotTable();
+  const syscalls = new Set<number>();
+  for (const rule of rules)
+    for (const key of ruleKeys(rule, spellings)) {
+      if (rule.category === 'syscalls') syscalls.add(key.category >>> 8);
+      slots.add(rule, key, sources.of.get(rule.number));
+    }
+  return { rules, asked, infos, sources, slots, syscalls, automata: addGlobs(slots, rules, sources, spellings) };
 }
 
 /** For DNS rules: how the kernel tells the search suffix of the workload's namespace from a domain of the same shape. */

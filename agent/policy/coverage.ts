@@ -47,14 +47,18 @@ export function gapsOf({ kind, namespace, name, rules, presets }: Policy, backen
   if (backend === 'lsm') return [];
   const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
   const gaps: Diagnostic[] = [];
-  for (const [category, message] of categoryGaps)
-    if (rules.some((rule) => rule.category === category))
-      gaps.push(diagnose(subject, 'NotCovered', `spec.${category}`, message));
-  if (kind === 'KubeArmorHostPolicy' && rules.some(({ category }) => category === 'network' || category === 'dns'))
-    gaps.push(diagnose(subject, 'NotCovered', 'spec.network', ofNode));
-  for (const { name, where } of presets)
-    if (onFiles.has(name))
-      gaps.push(diagnose(subject, 'NotCovered', where, `the tracepoint backend does not carry out ${name}`));
+  const add = (field: string, message: string, { position }: Pick<Rule, 'position'>): void => {
+    gaps.push(diagnose(subject, 'NotCovered', field, message, position));
+  };
+  // It stands where the first rule of the category does.
+  for (const [category, message] of categoryGaps) {
+    const rule = rules.find((each) => each.category === category);
+    if (rule) add(`spec.${category}`, message, rule);
+  }
+  const socket = rules.find(({ category }) => category === 'network' || category === 'dns');
+  if (kind === 'KubeArmorHostPolicy' && socket) add('spec.network', ofNode, socket);
+  for (const preset of presets)
+    if (onFiles.has(preset.name)) add(preset.where, `the tracepoint backend does not carry out ${preset.name}`, preset);
   return gaps;
 }
 

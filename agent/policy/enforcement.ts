@@ -514,7 +514,8 @@ export class Enforcement {
     const names = users.map(({ record }) => `${record.namespace}/${record.pod}/${record.container}`);
     const message = `set up an io_uring, and this backend does not see what is done through one: ${names.slice(0, 5).join(', ')}`;
     const field = rule.category === 'file' ? 'spec.file' : 'spec.network';
-    return [diagnose({ policy: name, kind, ...(namespace !== '' && { namespace }) }, 'NotCovered', field, message)];
+    const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
+    return [diagnose(subject, 'NotCovered', field, message, rule.position)];
   }
 }
 
@@ -522,12 +523,12 @@ export class Enforcement {
 function missingCalls(policy: Policy, calls: Engine['calls']): Diagnostic[] {
   const { kind, namespace, name, rules } = policy;
   const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
-  return rules.flatMap(({ object, where }) =>
+  return rules.flatMap(({ object, where, position }) =>
     (object.kind === 'syscall' ? object.names : []).flatMap((syscall) => {
       const call = findSyscall(syscall);
       if (call === undefined || !call.exists || calls.exists(call)) return [];
       const message = `this kernel has no system call ${syscall}; it never matches`;
-      return [diagnose(subject, 'SyscallNotHere', `${where}.syscall`, message)];
+      return [diagnose(subject, 'SyscallNotHere', `${where}.syscall`, message, position)];
     }),
   );
 }

@@ -1,12 +1,22 @@
 import { type Diagnostic, type DiagnosticCode, diagnose } from './diagnostic.ts';
-import type { Plan } from './plan.ts';
-import type { Roots } from './roots.ts';
+import type { WorkloadRoot } from './links.ts';
 import type { Policy, Rule } from './rule.ts';
 import { programLinks } from './shared.ts';
 import { rulePaths, type WorkloadSpellings } from './spelling.ts';
 
 /** Workloads that are looked at for one policy, and findings that are told about it. */
 const [maxLooks, maxFindings] = [64, 100];
+
+/** The paths of a policy in a workload. */
+interface Place<W> {
+  workload: W;
+  resolved: WorkloadSpellings;
+}
+
+/** Where roots of workloads are opened. */
+interface RootsOf<W> {
+  open(workload: W): WorkloadRoot | undefined;
+}
 
 /** Links to programs, found when somebody asks. */
 const links = new WeakMap<WorkloadSpellings, ReadonlyMap<string, string[]>>();
@@ -15,8 +25,8 @@ const links = new WeakMap<WorkloadSpellings, ReadonlyMap<string, string[]>>();
  * What is to be said now about the paths of a policy in the workloads that it covers (policy language, 6.2 and 20): those that
  * do not exist, and links to programs that have other names as well.
  */
-export function targetDiagnostics(policy: Policy, plans: readonly Plan[], roots: Roots): Diagnostic[] {
-  const looked = [...new Map(plans.map((plan) => [plan.resolved, plan])).values()].slice(0, maxLooks);
+export function targetDiagnostics<W>(policy: Policy, places: readonly Place<W>[], roots: RootsOf<W>): Diagnostic[] {
+  const looked = [...new Map(places.map((place) => [place.resolved, place])).values()].slice(0, maxLooks);
   if (looked.every(({ resolved }) => resolved.missing.size === 0 && resolved.targets.size === 0)) return [];
   const { kind, namespace, name } = policy;
   const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
@@ -44,8 +54,8 @@ function namesProgram({ category, object, fromSource }: Rule, path: string): boo
 }
 
 /** The other links to the program that `path` is a link to, in the first workload where there are some. */
-function otherNames(path: string, plans: readonly Plan[], roots: Roots): string[] {
-  for (const { workload, resolved } of plans) {
+function otherNames<W>(path: string, places: readonly Place<W>[], roots: RootsOf<W>): string[] {
+  for (const { workload, resolved } of places) {
     const target = resolved.targets.get(path);
     if (target === undefined) continue;
     let known = links.get(resolved);
