@@ -4,7 +4,7 @@ import { readConfig } from '../config.ts';
 import { ask, isAgentThere } from '../control/client.ts';
 import { AgentError } from '../error.ts';
 import { type Mode, readPinnedModes, writePinnedModes } from '../kernel/control.ts';
-import { PinFolder } from '../kernel/pins.ts';
+import { PinFolder, pinProblem } from '../kernel/pins.ts';
 
 const examples = `
 Examples:
@@ -52,12 +52,21 @@ async function ofAgent(socket: string, wanted: Mode | undefined): Promise<Mode> 
 }
 
 function ofPins(pins: PinFolder | undefined, socket: string, wanted: Mode | undefined): Mode {
-  if (pins !== undefined && wanted !== undefined) writePinnedModes(pins, wanted);
-  const modes = pins === undefined ? [] : readPinnedModes(pins);
+  const modes = pins === undefined ? [] : pinned(pins, wanted);
   if (modes.length === 0)
     throw new AgentError(
       'not-running',
       `no agent answers on ${socket} and no programs are pinned${pins === undefined ? '' : ` below ${pins.path}`}: nothing is enforced on this machine`,
     );
   return modes.includes('enforce') ? 'enforce' : 'audit';
+}
+
+/** The mode of each set of pins, after all have the one that is wanted. */
+function pinned(pins: PinFolder, wanted: Mode | undefined): Mode[] {
+  try {
+    if (wanted !== undefined) writePinnedModes(pins, wanted);
+    return readPinnedModes(pins);
+  } catch (cause) {
+    throw new AgentError('failed', `the pins below ${pins.path} cannot be used: ${pinProblem(cause)}`, { cause });
+  }
 }

@@ -182,7 +182,12 @@ function print(results: readonly PolicyResult[], json: boolean | undefined): voi
   for (const { kind, namespace, name, status, observedGeneration, workloads } of results)
     table.push([kind, namespace, name, status, observedGeneration, workloads]);
   process.stdout.write(results.length === 0 ? 'no policies\n' : `${table.toString()}\n`);
-  for (const { diagnostics } of results)
+  for (const { kind, namespace, name, status, observedGeneration, diagnostics } of results) {
     for (const diagnostic of diagnostics)
       (diagnostic.level === 'error' ? process.stderr : process.stdout).write(`${formatDiagnostic(diagnostic)}\n`);
+    if (status === 'Invalid' && observedGeneration > 0)
+      process.stderr.write(
+        `${kind} ${namespace ? `${namespace}/` : ''}${name} was refused; the version of generation ${observedGeneration} stays in force\n`,
+      );
+  }
 }

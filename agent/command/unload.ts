@@ -3,7 +3,7 @@ import { controlSocket } from '../agent.ts';
 import { readConfig } from '../config.ts';
 import { ask, isAgentThere } from '../control/client.ts';
 import { AgentError, exitStatus } from '../error.ts';
-import { PinFolder, type Removed, untilGone } from '../kernel/pins.ts';
+import { PinFolder, pinProblem, type Removed, untilGone } from '../kernel/pins.ts';
 
 const examples = `
 Examples:
@@ -56,14 +56,7 @@ function removePins(folder: PinFolder): Removed[] {
     folder.removeIfEmpty();
     return removed;
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const todo =
-      code === 'EROFS'
-        ? `its file system is read-only; make it writable with "mount -o remount,rw" and repeat`
-        : code === 'EACCES' || code === 'EPERM'
-          ? 'root is needed'
-          : message;
-    throw new AgentError('failed', `the pins below ${folder.path} cannot be removed: ${todo}`, { cause });
+    throw new AgentError('failed', `the pins below ${folder.path} cannot be removed: ${pinProblem(cause)}`, { cause });
   }
 }
 

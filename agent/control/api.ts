@@ -165,6 +165,11 @@ export class AgentControl implements ControlApi, WorkloadSource {
 export function logPolicies(results: readonly PolicyResult[], log: Logger): void {
   for (const { diagnostics, status, kind, namespace, name, observedGeneration } of results) {
     log.info({ kind, namespace, name, status, generation: observedGeneration }, 'policy');
+    if (status === 'Invalid' && observedGeneration > 0)
+      log.warn(
+        { kind, namespace, name, generation: observedGeneration },
+        'refused: the version of before stays in force',
+      );
     for (const diagnostic of diagnostics)
       if (diagnostic.level !== 'info') log.warn({ code: diagnostic.code, policy: name }, formatDiagnostic(diagnostic));
   }

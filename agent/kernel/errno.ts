@@ -13,6 +13,7 @@ export const errno = {
   EEXIST: 17,
   EINVAL: 22,
   ENOSPC: 28,
+  EROFS: 30,
   ENOSYS: 38,
   ENOLINK: 67,
   EOPNOTSUPP: 95,

@@ -84,10 +84,8 @@ export class PinFolder {
       rmdirSync(trial);
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException;
-      const found = code === 'EROFS' ? 'its file system is read-only' : (cause as Error).message;
-      throw new AgentError('not-supported', `programs cannot be pinned below ${this.path}: ${found}; ${advice}`, {
-        cause,
-      });
+      const found = code === 'EROFS' ? pinProblem(cause) : `${(cause as Error).message}; ${advice}`;
+      throw new AgentError('not-supported', `programs cannot be pinned below ${this.path}: ${found}`, { cause });
     }
   }
 
@@ -107,6 +105,20 @@ export class PinFolder {
   /** Removes the folder when nothing is in it. */
   removeIfEmpty(): void {
     if (list(this.path).length === 0) removeFolder(this.path);
+  }
+}
+
+/** What is in the way of whoever uses pins, and what to do about it; `cause`: the error of the system or of the kernel. */
+export function pinProblem(cause: unknown): string {
+  const { message, errno: number = 0 } = cause as NodeJS.ErrnoException;
+  switch (Math.abs(number)) {
+    case errno.EROFS:
+      return 'its file system is read-only; make it writable with "mount -o remount,rw" and repeat';
+    case errno.EACCES:
+    case errno.EPERM:
+      return 'root is needed';
+    default:
+      return message;
   }
 }
 

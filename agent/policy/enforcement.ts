@@ -30,9 +30,9 @@ export interface PolicyResult {
   namespace: string;
   name: string;
   status: 'Applied' | 'Partial' | 'Invalid' | 'Unsupported' | 'Pending';
-  /** Generation in force when the object was taken over. */
+  /** Generation in force when the object was taken over; of one that was refused: when the version was that stays, 0 if there is none. */
   observedGeneration: number;
-  /** Workloads covered. */
+  /** Workloads covered by what is in force. */
   workloads: number;
   diagnostics: Diagnostic[];
 }
@@ -467,13 +467,13 @@ export class Enforcement {
       const held = this.#policies.get(keyOf(policy));
       if (held !== undefined) return this.#result(held, plans);
     }
+    const identity = { kind: subject.kind ?? '', namespace: subject.namespace ?? '', name: subject.policy ?? '' };
+    const earlier = this.#policies.get(keyOf(identity));
     return {
-      kind: subject.kind ?? '',
-      namespace: subject.namespace ?? '',
-      name: subject.policy ?? '',
+      ...identity,
       status: status === 'Unsupported' ? 'Unsupported' : 'Invalid',
-      observedGeneration: 0,
-      workloads: 0,
+      observedGeneration: earlier?.generation ?? 0,
+      workloads: (earlier && plans.get(earlier.policy)?.length) ?? 0,
       diagnostics: [...diagnostics, ...(failed ?? [])],
     };
   }

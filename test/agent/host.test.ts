@@ -368,6 +368,12 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
     expect(await listed('network')).toMatchObject([
       { status: 'Unsupported', observedGeneration: 0, diagnostics: [{ code: 'UnsupportedKind', field: 'kind' }] },
     ]);
+    const wrong = host.write('wrong.yaml', blocking('versions', 'usr/bin/id', { selector }));
+    const { status, stderr } = await picket(['policy', 'apply', wrong, '--config', host.path('agent.yaml')]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      `KubeArmorPolicy demo/versions was refused; the version of generation ${first?.observedGeneration} stays in force\n`,
+    );
     expect(await host.runScript('id; exit $?', { labels })).toBe(killed);
 
     await host.apply(blocking('versions', '/usr/bin/base64', { selector }));

@@ -378,19 +378,25 @@ describe.skipIf(missingForHost)(named('a place that takes no pins', missingForHo
     expect(status).toBe(3);
   });
 
-  it('that is read-only: likewise, and picket unload says why it cannot', async () => {
+  it('that is read-only: likewise, and picket unload and picket mode say why they cannot', async () => {
     await using host = await Host.make({ pins: true });
     const agent = await host.startAgent();
     await agent.stop('SIGTERM');
     execFileSync('mount', ['-o', 'remount,ro', host.path('bpf')]);
     const { status, stderr } = await start(host, host.pins);
-    expect(stderr).toMatch(/^picket: programs cannot be pinned below .*: its file system is read-only; /m);
+    const advice = 'its file system is read-only; make it writable with "mount -o remount,rw" and repeat\n';
+    expect(stderr).toContain(`picket: programs cannot be pinned below ${host.pins}: ${advice}`);
     expect(status).toBe(3);
     const config = ['--config', host.path('agent.yaml')];
     expect(await picket(['unload', ...config])).toMatchObject({
       status: 1,
-      stderr: expect.stringMatching(/read-only/),
+      stderr: `picket: the pins below ${host.pins} cannot be removed: ${advice}`,
     });
+    for (const words of [['mode'], ['mode', 'audit']])
+      expect(await picket([...words, ...config])).toMatchObject({
+        status: 1,
+        stderr: `picket: the pins below ${host.pins} cannot be used: ${advice}`,
+      });
     execFileSync('mount', ['-o', 'remount,rw', host.path('bpf')]);
     expect(await picket(['unload', ...config])).toMatchObject({ status: 0 });
   });
