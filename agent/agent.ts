@@ -341,6 +341,8 @@ export class Agent implements AsyncDisposable {
         workloads: { used: this.#registry.all.length, room: abi.limits.MAX_WORKLOADS - 1 },
         ruleSets: { used: this.#enforcement.ruleSets, room: abi.limits.MAX_SETS - 1 },
         cgroups: this.#engine.cgroups(),
+        /** In bytes. */
+        patterns: { used: this.#engine.arena.used, room: this.#engine.arena.capacity },
       },
       policies: this.#enforcement.policies.filter(({ observedGeneration }) => observedGeneration > 0).length,
       processes: this.#processes.size,

@@ -515,7 +515,9 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
     const { stdout } = await picket(['status', '--json', '--config', host.path('agent.yaml')]);
     const { agent: status, collector } = JSON.parse(stdout);
     expect(status).toMatchObject({ backend: 'tracepoint', bootId: bootId(), workloads: 0, abi: abi.ABI });
+    const { used, room } = status.tables.patterns;
     expect(status.tables).toMatchObject({ workloads: { used: 0, room: 16383 }, cgroups: { used: 0 } });
+    expect([used >= 0, room > used]).toEqual([true, true]);
     const { emitted, delivered, queued, dropped, unread } = status.ledger;
     expect(emitted).toBeGreaterThan(10);
     expect({ delivered, queued, dropped, unread }).toEqual({

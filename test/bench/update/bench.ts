@@ -13,20 +13,18 @@ import { rulesMemory } from './memory.ts';
 import { mixedSpec, namespace, policy } from './rules.ts';
 
 const ringBytes = 1 << 20;
-const rules = 10_000;
-const workloads = 10_000;
-const sets = 200;
-const policies = 1_000;
-const updates = 200;
+/** What is measured by `npm run bench`. */
+export const sizes = { rules: 10_000, workloads: 10_000, sets: 200, policies: 1_000, updates: 200 };
 
 /** How long changes of policies take and what they cost the kernel: with this machine's kernel, no access is judged. */
 export const update: Bench = {
   name: 'update',
   summary: 'milliseconds from a change of a policy to the flip, at size; kernel memory of a policy',
-  run: measureUpdate,
+  run: (options) => measureUpdate(options),
 };
 
-async function measureUpdate({ say }: BenchOptions): Promise<BenchResult> {
+export async function measureUpdate({ say }: BenchOptions, size = sizes): Promise<BenchResult> {
+  const { rules, workloads, sets, policies, updates } = size;
   const { backend, reason } = judge(gatherFacts(machineProbes));
   if (backend === null) throw new Error(`this kernel does not take Picket's programs: ${reason}`);
   const figures: Figure[] = [];
@@ -46,10 +44,19 @@ async function measureUpdate({ say }: BenchOptions): Promise<BenchResult> {
       'ms',
       5_000,
     );
-    const [set] = rulesMemory(engine);
-    const before = set ?? 0;
+    const before = rulesMemory(engine);
     applied(enforcement, [policy('one-more', 'k0', mixedSpec(10, '-more'))]);
-    add('memory-per-policy', Math.max(...rulesMemory(engine)) - before, 'bytes', 65_536);
+    add('memory-per-policy', rulesMemory(engine) - before, 'bytes', 65_536);
+    clear(engine, enforcement);
+  }
+  {
+    // On a workload of its own: nothing is shared.
+    const { enforcement, cover } = stage(engine);
+    cover(2, (i) => `k${i}`);
+    applied(enforcement, [policy('first', 'k0', mixedSpec(10))]);
+    const before = rulesMemory(engine);
+    applied(enforcement, [policy('second', 'k1', mixedSpec(10, '-more'))]);
+    add('memory-per-policy-alone', rulesMemory(engine) - before, 'bytes', 65_536);
     clear(engine, enforcement);
   }
   {
@@ -92,7 +99,14 @@ async function measureUpdate({ say }: BenchOptions): Promise<BenchResult> {
 /** Workloads in the kernel's table to which no cgroup leads. */
 function stage(engine: Engine) {
   const all: Workload[] = [];
-  const registry = { all, host: undefined, rootPid: () => undefined, remove: () => {}, removeUnknown: () => [] };
+  const registry = {
+    all,
+    host: undefined,
+    rootPid: () => undefined,
+    remove: () => {},
+    removeUnknown: () => [],
+    usesIoUring: () => false,
+  };
   const enforcement = new Enforcement(
     engine,
     new RuleSetTable(engine),
