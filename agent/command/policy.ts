@@ -146,6 +146,8 @@ async function apply(files: readonly string[], { json, config }: Flags): Promise
     files: texts.filter(({ text }) => typeof text === 'string'),
   });
   print(results, json);
+  const readings = texts.flatMap(({ file, text }) => (typeof text === 'string' ? readPolicies(text, file) : []));
+  for (const repetition of repetitions(readings)) process.stderr.write(`picket: ${formatRepetition(repetition)}\n`);
   for (const diagnostic of faults) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
   const failed = results.some(({ status }) => status === 'Invalid' || status === 'Unsupported');
   return failed || faults.length > 0 ? exitStatus.failed : exitStatus.ok;

@@ -12,9 +12,10 @@ import { CompileError } from './compile-error.ts';
 import { gapsOf } from './coverage.ts';
 import { type Diagnostic, diagnose, type Subject } from './diagnostic.ts';
 import { HashCollision } from './encode.ts';
+import { locateIn, placesOf } from './places.ts';
 import { type Plan, Planner } from './plan.ts';
 import { posturesOf } from './posture.ts';
-import { type PolicyReading, parsePolicyObject } from './read.ts';
+import { type PolicyReading, readPolicyAgain } from './read.ts';
 import { Roots } from './roots.ts';
 import type { Policy } from './rule.ts';
 import { appliesTo } from './select.ts';
@@ -201,8 +202,8 @@ export class Enforcement {
     this.#generation = Math.max(generation, ...this.#registry.all.map((workload) => workload.generation));
     this.#settings = restoreSettings(this.#configured, settings);
     writeIoUring(this.#control, this.#settings.ioUring);
-    for (const { object, origin, generation: since } of policies) {
-      const { policy, status, diagnostics } = parsePolicyObject(object);
+    for (const { object, origin, generation: since, places } of policies) {
+      const { policy, status, diagnostics } = readPolicyAgain(object, locateIn(places));
       if (policy === undefined) problems.push(...diagnostics);
       else
         this.#policies.set(keyOf(policy), {
@@ -550,8 +551,10 @@ function matches(policy: Identity, wanted: Partial<Identity>): boolean {
   );
 }
 
-function toSaved({ policy: { kind, namespace, name }, origin, generation, object }: Held): SavedPolicy {
-  return { kind, namespace, name, origin, generation, object };
+function toSaved({ policy, origin, generation, object, diagnostics }: Held): SavedPolicy {
+  const { kind, namespace, name } = policy;
+  const places = placesOf(policy, diagnostics);
+  return { kind, namespace, name, origin, generation, object, ...(places && { places }) };
 }
 
 /** A setting that was changed while an agent ran stays changed, unless the configuration has changed it since. */

@@ -42,6 +42,11 @@ export function parsePolicyObject(object: unknown): PolicyReading {
   return readObject(object, () => undefined);
 }
 
+/** Reads a policy again that was taken over before; `locate` knows where it stood. */
+export function readPolicyAgain(object: unknown, locate: Locate): PolicyReading {
+  return readObject(object, locate);
+}
+
 const unsupportedFields = ['apparmor', 'selinux', 'device'] as const;
 
 function readObject(written: unknown, locate: Locate): PolicyReading {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { placesSchema } from '../policy/places.ts';
 import { settingsSchema } from '../policy/settings.ts';
 import { workloadSchema } from '../workload/workload.ts';
 
@@ -15,6 +16,8 @@ export const savedPolicy = z.strictObject({
   generation: z.int().min(0),
   /** As its author wrote it; it is read again like any other. */
   object: z.unknown(),
+  /** Where it stood, of a policy from a file. */
+  places: placesSchema.optional(),
 });
 export type SavedPolicy = z.infer<typeof savedPolicy>;
 

@@ -322,8 +322,11 @@ describe.skipIf(missingForHost)(named('agent on this kernel, tracepoint backend'
       host.write('also-good.yaml', blocking('also-good', '/usr/bin/base64', { selector })),
     ];
     const config = ['--config', host.path('agent.yaml')];
-    const { status, stdout, stderr } = await picket(['policy', 'apply', ...config, ...files]);
+    const { status, stdout, stderr } = await picket(['policy', 'apply', ...config, ...files, files[2] ?? '']);
     expect(status).toBe(1);
+    expect(stderr).toContain(
+      `picket: ${files[2]}:1:1: KubeArmorPolicy demo/also-good stands at ${files[2]}:1:1 as well`,
+    );
     expect(stderr).toMatch(
       new RegExp(
         `^${files[1]}:1:\\d+: error InvalidValue KubeArmorPolicy demo/bad spec.process.matchPaths\\[0\\].path: found "usr/bin/id"`,

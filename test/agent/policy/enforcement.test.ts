@@ -8,9 +8,11 @@ import type { EncodedRuleSet } from '../../../agent/policy/encode.ts';
 import { Enforcement } from '../../../agent/policy/enforcement.ts';
 import { randomHashKey } from '../../../agent/policy/hash.ts';
 import { LinkWatch } from '../../../agent/policy/link-watch.ts';
-import { parsePolicyObject } from '../../../agent/policy/read.ts';
+import { parsePolicyObject, readPolicies } from '../../../agent/policy/read.ts';
 import { defaultSettings } from '../../../agent/policy/settings.ts';
 import type { RuleSetTable } from '../../../agent/policy/sync.ts';
+import { type SavedPolicy, savedPolicy } from '../../../agent/state/saved.ts';
+import type { StateKeeper, StateWriter } from '../../../agent/state/state.ts';
 import type { Workload, WorkloadRegistry } from '../../../agent/workload/registry.ts';
 import { isLong } from '../../scale.ts';
 import { csp, ksp, workload } from './objects.ts';
@@ -29,6 +31,10 @@ class FakeTable {
     this.installed.add(encoded);
   }
 
+  isInForce(slot: number, encoded: EncodedRuleSet): boolean {
+    return this.inForce.get(slot) === encoded;
+  }
+
   flip(slot: number, encoded: EncodedRuleSet, generation: number): void {
     this.flips.push([slot, generation]);
     this.inForce.set(slot, encoded);
@@ -41,17 +47,19 @@ class FakeTable {
   }
 }
 
-function make() {
+function make(state?: StateKeeper) {
   const table = new FakeTable();
   const all: Workload[] = [];
   const registry = { all, host: undefined, rootPid: () => undefined, usesIoUring: () => false };
   const calls = { watch: () => {}, exists: () => true };
-  const engine = { ownRoot: () => '/', hashKey: randomHashKey(), calls };
+  const control = { load: () => 0n, store: () => {} };
+  const engine = { ownRoot: () => '/', hashKey: randomHashKey(), calls, control };
   const enforcement = new Enforcement(
     engine as unknown as Engine,
     table as unknown as RuleSetTable,
     registry as unknown as WorkloadRegistry,
     defaultSettings,
+    { ...(state && { state }) },
   );
   const add = (fields: Parameters<typeof workload>[0] = {}): Workload => {
     const slot = all.length + 1;
@@ -120,6 +128,43 @@ describe('Enforcement', () => {
     expect(apply(more[0] ?? {}, more[1] ?? {}).map(({ status }) => status)).toEqual(['Applied', 'Invalid']);
     expect(table.inForce.get(2)).toBe(before.get(2));
     expect(table.flips).toHaveLength(1);
+  });
+
+  it('knows after a restart in which lines of which file its policies stood', () => {
+    const saved: SavedPolicy[] = [];
+    const writer = { putPolicy: (policy: SavedPolicy) => saved.push(policy), setGeneration: () => {} };
+    const before = make({ write: (change) => change(writer as unknown as StateWriter) });
+    const text = [
+      'apiVersion: security.kubearmor.com/v1',
+      'kind: KubeArmorPolicy',
+      'metadata: {name: p, namespace: demo}',
+      'spec:',
+      '  file:',
+      '    matchPaths:',
+      '    - path: /a',
+      '    - path: /b',
+      '      execname: x',
+      '  presets:',
+      '  - name: exec',
+    ].join('\n');
+    before.enforcement.apply(readPolicies(text, '/etc/p.yaml'));
+    before.apply(ksp(block('/c'), { name: 'object' }));
+    const policies = saved.map((policy) => savedPolicy.parse(JSON.parse(JSON.stringify(policy))));
+    const after = make();
+    const record = after.add({ namespace: 'demo' });
+    expect(after.enforcement.restore({ policies, settings: undefined, generation: 2 })).toEqual([]);
+    const found = (name: string, { enforcement }: typeof after) =>
+      enforcement.covering(record).policies.find((policy) => policy.name === name);
+    expect(found('p', after)?.rules.map(({ position }) => position)).toEqual([
+      { file: '/etc/p.yaml', line: 7, column: 7 },
+      { file: '/etc/p.yaml', line: 8, column: 7 },
+    ]);
+    expect(found('p', after)?.presets).toMatchObject([{ position: { line: 11, column: 5 } }]);
+    expect(found('object', after)?.rules[0]).not.toHaveProperty('position');
+    const told = ({ enforcement }: typeof after) =>
+      enforcement.policies[0]?.diagnostics.filter(({ code }) => code === 'UnknownField');
+    expect(told(after)).toMatchObject([{ position: { file: '/etc/p.yaml', line: 9, column: 7 } }]);
+    expect(told(after)).toEqual(told(before));
   });
 
   const [workloads, kinds] = isLong ? [10_000, 200] : [2_000, 200];
