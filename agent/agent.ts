@@ -31,6 +31,7 @@ import { randomHashKey } from './policy/hash.ts';
 import { LinkWatch } from './policy/link-watch.ts';
 import { openRoot, readBelow } from './policy/links.ts';
 import { formatRepetition, repetitions } from './policy/lint.ts';
+import type { PolicyReading } from './policy/read.ts';
 import { RuleSetTable } from './policy/sync.ts';
 import { AgentState } from './state/state.ts';
 import { version } from './version.ts';
@@ -100,9 +101,7 @@ export class Agent implements AsyncDisposable {
     mkdirSync(options.config.runDir, { recursive: true, mode: 0o700 });
     const agent = new Agent(options);
     try {
-      const readings = options.policyDirs.flatMap((dir) => readPolicyFolder(dir));
-      for (const repetition of repetitions(readings)) options.log.warn(formatRepetition(repetition));
-      agent.#policyFiles = agent.#enforcement.applyFolder(readings);
+      agent.#takeFolders(options.policyDirs);
       agent.#dropOthers();
       agent.#watch([agent.#control]);
       const server = agent.#stack.use(new ControlServer(socket, agent.#control));
@@ -300,6 +299,25 @@ export class Agent implements AsyncDisposable {
     if (mode === 'audit')
       this.#log.warn('mode audit: what a rule forbids passes and is reported; "picket mode enforce" ends that');
     else if (before === 'audit') this.#log.warn('mode enforce: what a rule forbids is refused again');
+  }
+
+  /**
+   * Takes over the policies of folders. When one cannot be read, those that came from there before stay in force.
+   *
+   * @throws AgentError `config` when there are none from before either
+   */
+  #takeFolders(dirs: readonly string[]): void {
+    let readings: PolicyReading[];
+    try {
+      readings = dirs.flatMap((dir) => readPolicyFolder(dir));
+    } catch (error) {
+      const kept = this.#state.saved.policies.filter(({ origin }) => origin === 'folder');
+      if (!(error instanceof AgentError) || kept.length === 0) throw error;
+      this.#log.error(`${error.message}; what came from there before stays in force (policies: ${kept.length})`);
+      return;
+    }
+    for (const repetition of repetitions(readings)) this.#log.warn(formatRepetition(repetition));
+    this.#policyFiles = this.#enforcement.applyFolder(readings);
   }
 
   /** Everything is in force in maps of this version: those of others go. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -6,6 +6,7 @@ import { AgentError } from './error.ts';
 import type { Position } from './policy/diagnostic.ts';
 import { readDocuments, type YamlDocument } from './policy/document.ts';
 import { type FieldPath, formatField } from './policy/field.ts';
+import { PolicyFileError, readPolicyFile } from './policy/file.ts';
 import { issueMessage, issuePath } from './policy/issue.ts';
 import { type Settings, settingsSchema } from './policy/settings.ts';
 
@@ -98,13 +99,14 @@ export function settingsOf(config: AgentConfig): Settings {
 export function readConfig(file?: string): AgentConfig {
   const path = file ?? defaultConfigFile;
   if (file === undefined && !existsSync(path)) return configSchema.parse({});
-  let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    return parseConfig(readPolicyFile(path, { pipes: true }), path);
   } catch (cause) {
-    throw new AgentError('config', `${path} cannot be read: ${(cause as Error).message}`, { cause });
+    if (!(cause instanceof PolicyFileError)) throw cause;
+    const { blame, message, position } = cause;
+    const place = blame === 'path' ? path : `${path}:${position.line}:${position.column}:`;
+    throw new AgentError('config', `${place} ${message}`, { cause });
   }
-  return parseConfig(text, path);
 }
 
 /** Checks the text of a configuration file. */

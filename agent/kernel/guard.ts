@@ -19,7 +19,7 @@ export class CgroupGuards {
     this.#pins = pins;
   }
 
-  /** Attaches to the cgroup with this path, if there is one, what is not attached yet. */
+  /** Attaches to the cgroup with this path, if there is one, what is not attached yet. It may vanish meanwhile. */
   guard(cgroup: string): void {
     if (this.#programs.length === 0 || this.#guarded.has(cgroup)) return;
     const folder = statSync(cgroup, { bigint: true, throwIfNoEntry: false });
@@ -28,11 +28,16 @@ export class CgroupGuards {
     const there = this.#pins?.cgroupPrograms(id) ?? [];
     const links: Link[] = [];
     this.#guarded.set(cgroup, { id, links });
-    for (const program of this.#programs) {
-      if (there.includes(program)) continue;
-      const link = this.#object.attach(program, cgroup);
-      links.push(link);
-      this.#pins?.pinCgroup(id, link);
+    try {
+      for (const program of this.#programs) {
+        if (there.includes(program)) continue;
+        const link = this.#object.attach(program, cgroup);
+        links.push(link);
+        this.#pins?.pinCgroup(id, link);
+      }
+    } catch (error) {
+      this.release(cgroup); // all of them or none: whoever asks again begins anew
+      if (String(statSync(cgroup, { bigint: true, throwIfNoEntry: false })?.ino) === id) throw error;
     }
   }
 

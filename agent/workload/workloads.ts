@@ -60,17 +60,19 @@ export class Workloads {
 
   /** The first program of a workload that was empty when it was registered: now its links can be resolved. */
   started(workload: Workload, pid: number): void {
-    this.#registry.guard(workload);
-    if (workload.rootPid !== undefined || workload.hostMounts) return;
-    workload.rootPid = pid;
-    workload.users = readUserMap(pid);
+    // It is still known when it has ended, for what it did before; its place may be another one's by now.
+    if (this.#registry.findContainer(workload.record.containerId) !== workload) return;
     try {
+      this.#registry.guard(workload);
+      if (workload.rootPid !== undefined || workload.hostMounts) return;
+      workload.rootPid = pid;
+      workload.users = readUserMap(pid);
       for (const diagnostic of this.#enforcement.cover(workload))
         if (diagnostic.level === 'error') this.#log.error({ code: diagnostic.code }, formatDiagnostic(diagnostic));
     } catch (err) {
       this.#log.error(
         { err, container: workload.record.containerId },
-        'the links in the rules of a workload could not be resolved; they hold as written until the next change',
+        'a workload has started, and the links in its rules could not be resolved or its sockets not be reached; its rules hold as they were',
       );
     }
   }

@@ -162,7 +162,9 @@ describe('readConfig()', () => {
     writeFileSync(file, 'cluster: mine\n');
     expect(readConfig(file).cluster).toBe('mine');
     expect(() => readConfig(join(folder, 'nothing.yaml'))).toThrow(/nothing.yaml cannot be read: ENOENT/);
-    expect(() => readConfig(folder)).toThrow(/cannot be read: EISDIR/);
+    expect(() => readConfig(folder)).toThrow(/cannot be read: it is a folder; allowed: a file/);
+    writeFileSync(file, Buffer.from('cluster: m\u00fc\n', 'latin1'));
+    expect(() => readConfig(file)).toThrow(`${file}:1:11: found the byte 0xFC, which is not UTF-8 here`);
   });
 });
 

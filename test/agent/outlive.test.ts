@@ -356,6 +356,15 @@ describe.skipIf(missingForHost)(named('policies on the disk', missingForHost), (
     const third = await host.startAgent();
     expect(await names()).toContain('no-base64');
     await third.stop('SIGKILL');
+
+    // Nor is anything deleted when the folder itself cannot be read: it may be there later.
+    rmSync(host.policies, { recursive: true });
+    const fourth = await host.startAgent();
+    expect(await names()).toContain('no-base64');
+    expect(await runIn(cgroup, script)).toBe('137\n1\n137\n');
+    expect(fourth.stderr).toContain(`the policy folder ${host.policies} cannot be read: ENOENT`);
+    expect(fourth.stderr).toContain('what came from there before stays in force (policies: 1)');
+    await fourth.stop('SIGKILL');
     const config = JSON.parse(readFileSync(host.path('agent.yaml'), 'utf8'));
     host.write('agent.yaml', { ...config, policies: {}, defaultFilePosture: 'block' });
     await host.startAgent();
