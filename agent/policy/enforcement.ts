@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import { AgentError } from '../error.ts';
 import { writeIoUring } from '../kernel/control.ts';
 import type { Engine } from '../kernel/engine.ts';
 import { KernelError } from '../kernel/error.ts';
@@ -159,7 +160,7 @@ export class Enforcement {
     return results;
   }
 
-  /** Removes policies; unknown ones are left out of the answer. */
+  /** Removes policies; unknown ones are left out of the answer. @throws AgentError `failed` when the rules without them cannot be had */
   delete(identities: readonly Partial<Identity>[]): Identity[] {
     const isMeant = (policy: Identity): boolean => identities.some((wanted) => matches(policy, wanted));
     const removed = new Map<string, Identity>();
@@ -169,7 +170,7 @@ export class Enforcement {
         next.delete(key);
         removed.set(key, policy);
       }
-    if (removed.size > 0) this.#change(next, this.#settings);
+    if (removed.size > 0) this.#changeOrStay(next, this.#settings);
     for (const [key, policy] of this.#refused)
       if (isMeant(policy)) {
         this.#refused.delete(key);
@@ -242,9 +243,9 @@ export class Enforcement {
     writer.setSettings({ configured: this.#configured, changed: this.#settings });
   }
 
-  /** Changes settings and judges by them from the answer on. */
+  /** Changes settings and judges by them from the answer on. @throws AgentError `failed` when the rules under them cannot be had */
   changeSettings(settings: Settings): void {
-    this.#change(this.#policies, settings);
+    this.#changeOrStay(this.#policies, settings);
     writeIoUring(this.#control, settings.ioUring);
     this.#state.write((writer) => writer.setSettings({ configured: this.#configured, changed: settings }));
   }
@@ -326,6 +327,17 @@ export class Enforcement {
     } catch (error) {
       for (const reading of readings) failures.set(reading, loadFailures(reading.subject, error));
       return false;
+    }
+  }
+
+  /** Of policies that are applied a diagnostic says so; who asks for anything else gets an error. */
+  #changeOrStay(policies: Map<string, Held>, settings: Settings): void {
+    try {
+      this.#change(policies, settings);
+    } catch (cause) {
+      if (!(cause instanceof KernelError || cause instanceof CompileError || cause instanceof HashCollision))
+        throw cause;
+      throw new AgentError('failed', `${cause.message}; ${stays}`, { cause });
     }
   }
 
@@ -567,9 +579,11 @@ function restoreSettings(configured: Settings, saved: SavedSettings | undefined)
   return { ...configured, ...Object.fromEntries(kept) };
 }
 
+const stays = 'the rules in force before stay';
+
 function loadFailures(subject: Subject, error: unknown): Diagnostic[] {
   if (error instanceof CompileError) return [...error.diagnostics];
   if (error instanceof KernelError || error instanceof HashCollision)
-    return [diagnose(subject, 'LoadFailed', 'spec', `${error.message}; the rules in force before stay`)];
+    return [diagnose(subject, 'LoadFailed', 'spec', `${error.message}; ${stays}`)];
   throw error;
 }

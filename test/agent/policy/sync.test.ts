@@ -86,6 +86,14 @@ describe.skipIf(missingForHost)(named('rules that the kernel does not take', mis
     expect(enforcement.policies).toMatchObject([{ status: 'Invalid', observedGeneration: generation, workloads: 1 }]);
     expect([inForce(), enforcement.generation, table.size]).toEqual([before, generation, sets]);
 
+    // Whatever is changed: without the policy, and under another posture, the rules are others.
+    const stays = expect.objectContaining({ message: `${failure.message}; the rules in force before stay` });
+    expect(() => enforcement.delete([{ name: 'one' }])).toThrow(stays);
+    expect(() => enforcement.changeSettings({ ...defaultSettings, enforcement: 'audit' })).toThrow(stays);
+    expect(enforcement.settings.enforcement).toBe('enforce');
+    expect(enforcement.policies).toMatchObject([{ name: 'one', workloads: 1 }]);
+    expect([inForce(), enforcement.generation, table.size]).toEqual([before, generation, sets]);
+
     broken.state.failure = undefined;
     const [later] = enforcement.apply([policyOf('one', '/usr/bin/id')]);
     expect(later).toMatchObject({ status: 'Applied', observedGeneration: generation + 1 });
