@@ -82,6 +82,13 @@ describe('Briefing', () => {
     });
   });
 
+  test('an agent that cannot throttle is not told to leave it off', async () => {
+    const agent = new FakeAgent();
+    await using briefing = new Briefing(agent);
+    await briefing.begin({ ...given, config: { alertThrottling: false } });
+    expect(agent.now).not.toHaveProperty('alertThrottling');
+  });
+
   test('registers containers with labels and the annotations of their pod, by its short and its whole name', async () => {
     const agent = new FakeAgent();
     await using briefing = new Briefing(agent);

@@ -3,6 +3,7 @@ import type { PolicyResult } from '../../agent/policy/enforcement.ts';
 import type { Product } from './product.ts';
 import type { Case, Policy } from './schema.ts';
 import type { Announced } from './stage.ts';
+import { asked } from './support.ts';
 
 type Annotations = Case['annotations'];
 
@@ -23,7 +24,8 @@ export class Briefing implements AsyncDisposable {
   /** Postures, agent settings and annotations of a case, before there are workloads and policies. */
   async begin({ posture, config, annotations }: Pick<Case, 'posture' | 'config' | 'annotations'>): Promise<void> {
     this.#note(annotations);
-    await this.#put('/v1/settings', { ...postureSettings(posture), ...config, namespaceAnnotations: this.#namespaces });
+    const settings = { ...postureSettings(posture), ...asked(config, Object.keys(this.#product.settings)) };
+    await this.#put('/v1/settings', { ...settings, namespaceAnnotations: this.#namespaces });
   }
 
   async changePosture(posture: Partial<Case['posture']>): Promise<void> {

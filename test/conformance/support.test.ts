@@ -18,6 +18,8 @@ describe('reasonToSkip()', () => {
     ['needs: [host]', '{in: host, run: ls, expect: allowed}', ['lsm'], 'needs host'],
     ['', '{in: host, run: ls, expect: allowed}', ['host'], undefined],
     ['config: {throttleSec: 5}', command, [], undefined],
+    ['config: {alertThrottling: false}', command, [], undefined],
+    ['config: {alertThrottling: true}', command, [], 'needs the agent setting alertThrottling'],
     [
       'config: {throttleSec: 5, alertThrottling: true}\nneeds: [dns]',
       command,
