@@ -8,17 +8,38 @@
 
 enum { PF_EXITING_TASK = 0x4 };
 
+/* Read as a number, for the verifier lets no variable be added to a pointer whose type it knows. */
+static __always_inline struct pid *event__pid(struct task_struct *task, bool direct)
+{
+	struct pid *pid = 0;
+
+	if (direct)
+		bpf_core_read(&pid, sizeof(pid), &task->group_leader->thread_pid);
+	else
+		pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	return pid;
+}
+
+/* The number of a process in the pid namespace of a level. How far apart the entries lie is the kernel's matter: struct upid is not whole here. */
+static __always_inline __u32 event__number(const struct pid *pid, __u32 level)
+{
+	const char *first = (const char *)__builtin_preserve_access_index(&pid->numbers[0].nr);
+	__u32 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), first + level * bpf_core_type_size(struct upid));
+	return number;
+}
+
 /* `direct`: loads where the verifier knows the types, several times as fast, and several times as long to check. */
 static __always_inline void event__describe(struct scratch *s, struct task_struct *task, const struct picket_task *record,
 					    enum picket_event_kind kind, bool direct)
 {
 	struct picket_event *e = &s->event;
 	struct task_struct *parent = task->real_parent;
-	struct pid *pid = direct ? task->group_leader->thread_pid : BPF_CORE_READ(task, group_leader, thread_pid);
-	struct pid *parent_pid = direct ? parent->group_leader->thread_pid : BPF_CORE_READ(parent, group_leader, thread_pid);
+	struct pid *pid = event__pid(task, direct), *parent_pid = event__pid(parent, direct);
 	struct tty_struct *tty = task->signal->tty;
-	__u32 level = direct ? pid->level : BPF_CORE_READ(pid, level);
-	struct upid upid = {};
+	__u32 level = direct ? task->group_leader->thread_pid->level : BPF_CORE_READ(pid, level);
+	__u32 parent_level = direct ? parent->group_leader->thread_pid->level : BPF_CORE_READ(parent_pid, level);
 
 	__builtin_memset(e, 0, sizeof(*e));
 	e->time_ns = bpf_ktime_get_boot_ns();
@@ -35,12 +56,9 @@ static __always_inline void event__describe(struct scratch *s, struct task_struc
 	e->tid = task->pid;
 	e->ppid = parent->tgid;
 	e->uid = task->cred->uid.val;
-	bpf_core_read(&upid, sizeof(upid), &pid->numbers[level]);
-	e->vpid = upid.nr;
-	if ((direct ? parent_pid->level : BPF_CORE_READ(parent_pid, level)) >= level) { /* else the parent is outside the pid namespace: 0 */
-		bpf_core_read(&upid, sizeof(upid), &parent_pid->numbers[level]);
-		e->vppid = upid.nr;
-	}
+	e->vpid = event__number(pid, level);
+	if (parent_level >= level) /* else the parent is outside the pid namespace: 0 */
+		e->vppid = event__number(parent_pid, level);
 	if (tty)
 		bpf_probe_read_kernel_str(e->tty, sizeof(e->tty), tty->name);
 	if (record->flags & PICKET_TASK_ENTRY)

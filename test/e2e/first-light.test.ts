@@ -119,6 +119,8 @@ describe('from a refused system call to Kafka', () => {
     // What the sample has not and the situation does not ask for must not be there; the session brings ExecEvent.
     for (const field of ['Tags', 'ATags', 'Message', 'TTY', 'UserName']) expect(alert).not.toHaveProperty(field);
     expect(alert?.Picket).not.toHaveProperty('Flags');
+    expect(alert?.PID).toBeGreaterThan(1);
+    expect(alert?.PPID).toBeGreaterThan(0);
     expect(alert?.HostPID).toBeGreaterThan(alert?.PID ?? 0);
   });
 
