@@ -215,7 +215,7 @@ export class Agent implements AsyncDisposable {
         return decideAccess(policies, workload.record, this.#enforcement.settings, spellings, {
           category: 'file',
           thing: { kind: 'path', path, isProgram: false },
-          ...{ program, terminal, change: true, args: [] },
+          ...{ program, terminal, change: true, write: false, args: [] },
           owner: owner === undefined || uidInside(workload.users, owner) === uid,
         });
       },

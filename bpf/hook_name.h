@@ -51,7 +51,7 @@ __noinline int name__judge(struct scratch *s, struct picket_task *record, __u32 
 		j.audited = 0;
 		j.unresolved = 0;
 		j.hash = 0;
-		verdict = judge__file(&j, s, walked, owner__of_entry(mount, dentry), PICKET_ACCESS_CHANGE, false);
+		verdict = judge__file(&j, s, walked, owner__of_entry(mount, dentry), PICKET_ACCESS_CHANGE | JUDGE_NO_WRITE, false);
 		if (!strongest) /* it would take the place of the alert that waits */
 			event__unresolved(s, task, record, &j, operation);
 		strength = name__strength(&j, verdict);

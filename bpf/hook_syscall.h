@@ -170,7 +170,7 @@ static __always_inline bool syscall__changed_file(struct judgement *j, struct sc
 	walked = path__walk(s, mount, dentry);
 	if (walked == WALK_INTERNAL)
 		return false;
-	verdict = judge__file(j, s, walked, owner, PICKET_ACCESS_CHANGE, false);
+	verdict = judge__file(j, s, walked, owner, PICKET_ACCESS_CHANGE | JUDGE_NO_WRITE, false);
 	return access__conclude(j, s, verdict, task, record, operation);
 }
 

@@ -29,7 +29,8 @@ struct judgement {
 	__u64 hash;     /* of the object's path, for an alert; 0: unresolved */
 };
 
-enum { JUDGE_OBJECT = 0x80000000 }; /* with judge_search.access: an object that has an owner, not a system call */
+/* With judge_search.access: an object that has an owner, not a system call; a change of a name or of attributes, not a write. */
+enum { JUDGE_OBJECT = 0x80000000, JUDGE_NO_WRITE = 0x40000000 };
 
 /* Ranks of objects under one source (policy.md 14): the higher decides. Domains: the number of labels. */
 enum judge_kind {
@@ -324,6 +325,14 @@ static __always_inline __u32 judge__verdict(struct judgement *j)
 	return PICKET_VERDICT_ALERT;
 }
 
+/* The start-up baseline (section 15) is there to be read and, three devices, to be written: no name goes and no mode changes by it. */
+static __always_inline bool judge__in_baseline(const struct judge_search *c)
+{
+	if (c->access & JUDGE_NO_WRITE)
+		return false;
+	return c->baseline & (c->access & PICKET_ACCESS_CHANGE ? 2 : 1);
+}
+
 /*
  * From what was found to the verdict. `s` NULL: there was no memory to look; what the rules might refuse is refused, so
  * that nobody gets past them by using it up. `exec_open`: the kernel opens a program for exec; only a Block rule acts on it
@@ -344,7 +353,7 @@ static __always_inline __u32 judge__decide(struct judgement *j, const struct scr
 	} else if (outcome == PICKET_OUTCOME_NONE) {
 		if (!(flags & (PICKET_SET_ALLOW_LIST << category)))
 			outcome = JUDGE_PASS;
-		else if (category == PICKET_CATEGORY_FILE && s->search.baseline & (s->search.access & PICKET_ACCESS_CHANGE ? 2 : 1))
+		else if (category == PICKET_CATEGORY_FILE && judge__in_baseline(&s->search))
 			outcome = JUDGE_PASS;
 		else
 			outcome = judge__posture(flags, category);
@@ -364,7 +373,7 @@ static __always_inline void judge__unresolved(struct judgement *j, int walked)
 }
 
 /*
- * Judges an access of the current task to the file whose path was walked into `s`. `change`: PICKET_ACCESS_CHANGE or 0.
+ * Judges an access of the current task to the file whose path was walked into `s`. `change`: PICKET_ACCESS_CHANGE, with JUDGE_NO_WRITE or alone, or 0.
  * Call judge__sources before the walk.
  */
 static __always_inline __u32 judge__file(struct judgement *j, struct scratch *s, int walked, __u32 owner, __u32 change,

@@ -81,7 +81,12 @@ it(`what is compiled and searched is what the page says, in ${rounds} worlds`, {
           const asked = {
             category: access.category as 'file' | 'process',
             ...{ path: text(access.path as string), source: text(access.source as string) },
-            ...{ change: access.change === true, owner: access.owner === true, terminal: access.terminal },
+            ...{
+              change: access.change === true,
+              write: access.write === true,
+              owner: access.owner === true,
+              terminal: access.terminal,
+            },
             args: access.args?.map(text),
           };
           expect(kernel.decide(asked), `seed ${round.seed}: ${JSON.stringify(access)}`).toEqual(expected);

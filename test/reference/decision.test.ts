@@ -327,7 +327,8 @@ describe('decide(), section 15', () => {
   );
   it.for(baseline)('start-up baseline: %s', ([path, read, change]) => {
     expect(decide(workload, [allow], fileAccess(path)).verdict).toBe(read);
-    expect(decide(workload, [allow], fileAccess(path, { change: true })).verdict).toBe(change);
+    expect(decide(workload, [allow], fileAccess(path, { change: true, write: true })).verdict).toBe(change);
+    expect(decide(workload, [allow], fileAccess(path, { change: true })).verdict).toBe('deny');
     expect(decide({ ...workload, baseline: false }, [allow], fileAccess(path)).verdict).toBe('deny');
   });
 

@@ -33,6 +33,8 @@ export interface Access {
   path?: string | undefined;
   /** Not a read. Of files alone. */
   change?: boolean;
+  /** Of a change: of the content, not of the name or the attributes. */
+  write?: boolean;
   /** The caller owns the object. */
   owner?: boolean;
   /** The caller has a controlling terminal. */
@@ -396,11 +398,12 @@ const readable = [
 ];
 
 /** Section 15, the start-up baseline. */
-function inBaseline({ path, change }: Access): boolean {
+function inBaseline({ path, change, write }: Access): boolean {
   if (path === undefined) return false;
-  if (writable.includes(path)) return true;
-  if (change) return false;
-  return readable.includes(path) || systemFolders.some((folder) => path.startsWith(`${folder}/`));
+  if (change) return write === true && writable.includes(path);
+  return (
+    writable.includes(path) || readable.includes(path) || systemFolders.some((folder) => path.startsWith(`${folder}/`))
+  );
 }
 
 /** Section 4: does the policy cover the workload? */

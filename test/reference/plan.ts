@@ -115,7 +115,7 @@ class Planner {
         const flags = openFlags[mode] | O.NONBLOCK;
         return this.#call(
           { operation: 'open', a: flags, strings: [operation.name.path], ...(this.#kills && { child: true }) },
-          mode === 'path' ? [] : [this.#file(at.path, at.node.uid, change)],
+          mode === 'path' ? [] : [this.#file(at.path, at.node.uid, change, change)],
           { restore: mode.startsWith('truncate') ? this.#refill(at) : [] },
         );
       }
@@ -256,8 +256,9 @@ class Planner {
     }
   }
 
-  #file(path: string, uid: number, change: boolean): Judged {
-    const access: Access = { category: 'file', path, change, owner: uid === this.#actor.uid, ...this.who };
+  /** `write`: a change of the content, not of the name or the attributes. */
+  #file(path: string, uid: number, change: boolean, write = false): Judged {
+    const access: Access = { category: 'file', path, change, write, owner: uid === this.#actor.uid, ...this.who };
     return { access, refusal: this.#kills ? KILLED : EACCES };
   }
 
@@ -386,7 +387,7 @@ class Planner {
           ...{ operation: 'open', a: O.RDWR, c: slot.file, d: this.#slot(name, slot.base) },
           strings: [name.path],
         },
-        judged: [this.#file(at.path, uid, true)],
+        judged: [this.#file(at.path, uid, true, true)],
       });
     const before: Step[] = [];
     if (by === 'director') before.push({ actor: number, operation: 'receive', a: slot.file, b: directorSlot });
@@ -402,7 +403,10 @@ class Planner {
       fchmod: { operation: 'fchmod', a: 0o777, b: slot.file },
       fchown: { operation: 'fchown', a: uid, b: -1, c: slot.file },
     };
-    const judged = [this.#file(path, uid, true), ...(use === 'fchmod' || use === 'fchown' ? needed[use] : [])];
+    const judged = [
+      this.#file(path, uid, true, !(use in step)),
+      ...(use === 'fchmod' || use === 'fchown' ? needed[use] : []),
+    ];
     const restore: Step[] = [{ actor: number, operation: 'close', a: slot.file, optional: true }];
     if (meanwhile?.kind === 'renamed')
       restore.push({ actor: director, operation: 'rename', strings: [meanwhile.to, meanwhile.from] });

@@ -16,6 +16,8 @@ export interface Access {
   /** Program that acts, of an exec the parent's; undefined: not known. */
   program: string | undefined;
   change: boolean;
+  /** Of a change: of the content, not of the name or the attributes. */
+  write: boolean;
   owner: boolean;
   terminal: boolean;
   args: readonly string[];
@@ -130,7 +132,7 @@ function decide(
   rules: readonly Rule[],
   workload: WorkloadRecord,
   settings: Settings,
-  { category, thing, change }: Access,
+  { category, thing, change, write }: Access,
 ): Decision {
   const mode = modeOf(workload, settings);
   if (mode === 'disabled') return { verdict: 'pass', reason: 'The pod is annotated as disabled: nothing is judged.' };
@@ -151,7 +153,12 @@ function decide(
   // Syscall rules only report.
   if (category === 'syscalls' || !rules.some((rule) => rule.action === 'Allow'))
     return { verdict: 'pass', reason: 'No rule is about it, and the category is no allow-list.' };
-  if (best === undefined && category === 'file' && thing.kind === 'path' && inBaseline(thing.path, change, settings))
+  if (
+    best === undefined &&
+    category === 'file' &&
+    thing.kind === 'path' &&
+    inBaseline(thing.path, { change, write }, settings)
+  )
     return { verdict: 'pass', reason: 'No rule is about it, and the start-up baseline lets it pass.' };
   const posture = posturesOf(workload, settings).postures[category];
   const why =
@@ -218,10 +225,10 @@ function viewOf({ policy, where, position, action, severity }: Rule) {
   return { kind, namespace, policy: name, path: where, ...(position && { position }), action, severity };
 }
 
-function inBaseline(path: string, change: boolean, settings: Settings): boolean {
+function inBaseline(path: string, { change, write }: Pick<Access, 'change' | 'write'>, settings: Settings): boolean {
   if (settings.fileBaseline === 'off') return false;
   const own = baseline.get(path) ?? 0;
-  if (own & ruleFlags.RULE_BASELINE_EXACT && (!change || own & ruleFlags.RULE_BASELINE_WRITE)) return true;
+  if (own & ruleFlags.RULE_BASELINE_EXACT && (!change || (write && own & ruleFlags.RULE_BASELINE_WRITE))) return true;
   if (change) return false;
   return [...baseline].some(([at, flags]) => flags & ruleFlags.RULE_BASELINE_BELOW && path.startsWith(`${at}/`));
 }

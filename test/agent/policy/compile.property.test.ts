@@ -103,6 +103,7 @@ const access: fc.Arbitrary<Access> = fc
     path: anyPath,
     syscall: fc.constantFrom('unlink', 'unlinkat', 'rmdir'),
     change: fc.boolean(),
+    write: fc.boolean(),
     owner: fc.boolean(),
     terminal: fc.boolean(),
     source: path,

@@ -208,7 +208,11 @@ describe('compile() obeys allow-lists, posture and baseline (section 15)', () =>
     ['/libx', false, 'deny by DefaultPosture'],
     ['/home/lib/x', false, 'deny by DefaultPosture'],
   ])('the start-up baseline: %s, change %s', (path, change, expected) => {
-    expect(asked([allow], { path, change })).toBe(expected);
+    expect(asked([allow], { path, change, write: change })).toBe(expected);
+  });
+
+  it('the baseline lets a device be written, not be removed, renamed or given another mode', () => {
+    expect(asked([allow], { path: '/dev/null', change: true })).toBe('deny by DefaultPosture');
   });
 
   it('the baseline never overrides a rule', () => {

@@ -96,7 +96,7 @@ export class KernelRuleSet {
     let { outcome } = search;
     if (outcome === none) {
       if (!(flags & (1 << category))) return { verdict: 'pass' };
-      if (category === 1 && search.baseline & (access.change ? 2 : 1)) return { verdict: 'pass' };
+      if (category === 1 && search.baseline & (access.change ? (access.write ? 2 : 0) : 1)) return { verdict: 'pass' };
     }
     if (outcome === none || outcome >>> 30 === 0) {
       if (outcome !== none && (outcome & none) !== posture) throw new Error('not allowed names a rule');

@@ -13,6 +13,8 @@ export interface Access {
   syscall?: string;
   /** Not a read. Never with a program. */
   change: boolean;
+  /** Of a change: of the content, not of the name or the attributes. */
+  write?: boolean;
   owner: boolean;
   terminal: boolean;
   /** Of a program that is to start, after the first word; undefined: they cannot be read. */

@@ -10,6 +10,7 @@ const open = (path: string, more: Partial<Access> = {}): Access => ({
   thing: { kind: 'path', path, isProgram: false },
   program: '/usr/bin/cat',
   change: false,
+  write: false,
   owner: true,
   terminal: false,
   args: [],
@@ -128,7 +129,8 @@ describe('explain()', () => {
     expect(explained(listed, open('/g'), { settings: { defaultFilePosture: 'audit' } }).verdict).toBe('alert');
     expect(explained(listed, open('/usr/lib/x')).reason).toContain('baseline');
     expect(explained(listed, open('/usr/lib/x', { change: true })).verdict).toBe('deny');
-    expect(explained(listed, open('/dev/null', { change: true })).verdict).toBe('pass');
+    expect(explained(listed, open('/dev/null', { change: true, write: true })).verdict).toBe('pass');
+    expect(explained(listed, open('/dev/null', { change: true })).verdict).toBe('deny'); // to remove it is no write
     expect(explained(listed, open('/usr/lib/x'), { settings: { fileBaseline: 'off' } }).verdict).toBe('deny');
     expect(explained([block(paths('/f'))], open('/g')).reason).toContain('no allow-list');
   });
