@@ -12,9 +12,15 @@ export function pathProblem(written: string, ending: 'file' | 'directory' | 'eit
   if (ending === 'file' && path.endsWith('/'))
     return 'a path that does not end with "/"; use matchDirectories with dir for a directory';
   if (path.includes('\0')) return 'a path without NUL bytes';
+  if (isOdd(path)) return 'a path without halves of surrogate pairs';
   if (/(^|\/)\.\.?(\/|$)/.test(path)) return 'a path without "." and ".." components';
   if (Buffer.byteLength(path) > maxPathBytes) return `a path of at most ${maxPathBytes} bytes`;
   return undefined;
+}
+
+/** Half of a surrogate pair that stands for no byte either (pathname.ts): it would become another character, and the rule one about nothing. */
+export function isOdd(text: string): boolean {
+  return /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udc7f\udd00-\udfff]/.test(text);
 }
 
 /** The path of a directory without its trailing slash; `/` stays. */
