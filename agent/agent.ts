@@ -52,8 +52,10 @@ export interface AgentOptions {
   log: Logger;
 }
 
-/** Alerts held in memory until they are on the disk; beyond that the rings are left alone. */
-const maxPending = 16_384;
+/** Alerts held in memory until they are on the disk, some 8 kB each; beyond that the rings are left alone. */
+const maxPending = 1024;
+/** How long the rings may be read in one go: others want to be answered, too. */
+const maxTurnMs = 10;
 
 /**
  * The agent: programs in the kernel, policies and workloads in, alerts out to the collector. Runs until it is closed; then
@@ -447,7 +449,8 @@ export class Agent implements AsyncDisposable {
         this.#pipeline.forgetSpans();
       }
       // A slow disk: what the rings cannot hold meanwhile is counted there, what we would hold is not bounded.
-      if (this.#exporter.pending < maxPending) this.#pipeline.drain();
+      const end = performance.now() + maxTurnMs;
+      while (this.#exporter.pending < maxPending && this.#pipeline.drain() > 0 && performance.now() < end);
       this.#releaseWhenWritten();
     } catch (err) {
       this.#log.error({ err }, 'reading the rings failed');

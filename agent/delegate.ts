@@ -1,12 +1,15 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { compileCache } from './compile-cache.ts';
 
 const collectorMain = fileURLToPath(new URL('../collector/main.ts', import.meta.url));
 
 /** Starts a command of the collector as a child process. */
 export function spawnCollector(args: readonly string[], options: SpawnOptions): ChildProcess {
-  return spawn(process.execPath, [collectorMain, ...args], options);
+  const cache = compileCache();
+  const env = { ...(options.env ?? process.env), ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }) };
+  return spawn(process.execPath, [collectorMain, ...args], { ...options, env });
 }
 
 /** Runs a command of the collector in our place: its streams are ours, signals go on to it, its exit status is the answer. */

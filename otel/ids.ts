@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * The identifiers of traces and spans: the first bytes of SHA-256 over UTF-8 strings joined by one zero byte, in
@@ -6,10 +6,7 @@ import { createHash } from 'node:crypto';
  * result, which OTLP forbids, gets its last bit set.
  */
 function hashed(bytes: number, parts: readonly string[]): string {
-  const id = createHash('sha256')
-    .update(parts.join('\0'), 'utf8')
-    .digest('hex')
-    .slice(0, bytes * 2);
+  const id = hash('sha256', parts.join('\0'), 'hex').slice(0, bytes * 2);
   return /[^0]/.test(id) ? id : `${id.slice(0, -1)}1`;
 }
 

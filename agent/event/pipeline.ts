@@ -51,13 +51,13 @@ export interface PipelineStats {
   unnamed: number;
 }
 
-const maxPerTurn = 4096;
+const maxPerTurn = 512;
 const recentPaths = 1024;
 const eacces = 13;
 
 /**
- * From ring records to alerts. Both rings are emptied in turns; before an alert of the second ring is made, everything
- * that the first one told about processes up to then has been read.
+ * From ring records to alerts. Both rings are emptied in turns of bounded size; before an alert of the second ring is made,
+ * everything that the first one told about processes up to then has been read.
  */
 export class Pipeline {
   readonly stats: PipelineStats = { records: 0, alerts: 0, broken: 0, unnamed: 0 };
@@ -78,22 +78,34 @@ export class Pipeline {
     this.#traces = new Traces(context.sensor, context.processes);
   }
 
-  /** Reads what is in the rings; returns how many records that were. */
+  /**
+   * Reads what is in the rings, about `maxPerTurn` records of each at most: an alert takes ten times as much memory as its record, so
+   * that a full ring must not become alerts all at once. Returns how many records that were.
+   */
   drain(): number {
+    const before = this.#drainDenials(maxPerTurn);
+    if (before === maxPerTurn) return before;
     const audits: EventRecord[] = [];
     const read = this.#engine.auditRing.drain((memory, offset, length) => {
       const event = this.#decode(memory, offset, length);
       if (event !== undefined) audits.push(event);
     }, maxPerTurn);
-    this.#ring = 'deny';
-    const first = this.#engine.denyRing.drain((memory, offset, length) => {
-      const event = this.#decode(memory, offset, length);
-      if (event !== undefined) this.#take(event);
-    });
+    // Few: what was written since the turn began.
+    const since = this.#drainDenials();
     this.#ring = 'audit';
     for (const event of audits) this.#take(event);
-    this.stats.records += read + first;
-    return read + first;
+    this.stats.records += read;
+    return before + read + since;
+  }
+
+  #drainDenials(max?: number): number {
+    this.#ring = 'deny';
+    const read = this.#engine.denyRing.drain((memory, offset, length) => {
+      const event = this.#decode(memory, offset, length);
+      if (event !== undefined) this.#take(event);
+    }, max);
+    this.stats.records += read;
+    return read;
   }
 
   /** How far the kernel side has written. */

@@ -13,7 +13,7 @@ type Final = Exclude<ExportAnswer, { kind: 'retry' }>;
 
 const backoffMs = { first: 100, most: 5_000 };
 const idleMs = 1000;
-const entriesPerRead = 16;
+const entriesPerRead = 4;
 
 /**
  * Empties the spool into the collector, oldest first, one entry at a time; an entry leaves the spool after the answer for

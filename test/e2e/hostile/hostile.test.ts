@@ -24,7 +24,7 @@ describe.runIf(isLong).each(kernels)('a hostile workload under kernel %s', (kern
     const { emitted, delivered, queued, dropped } = report.ledger;
     const { denied = 0, ring_deny_lost: lost = 0 } = report.counters;
     console.log(
-      `${seconds} s on ${report.release}: ${JSON.stringify(report.ways)}; agent ${mebibytes} MiB; ${denied} denied, ` +
+      `${seconds} s on ${report.release}: ${JSON.stringify(report.ways)}; agent ${mebibytes} MiB (${JSON.stringify(report.agentParts)}); ${denied} denied, ` +
         `${lost} events lost in the ring, ${emitted} alerts emitted, ${delivered} delivered; load ${report.load}`,
     );
     expect(Object.keys(report.ways)).toEqual(ways);

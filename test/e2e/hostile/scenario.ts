@@ -5,7 +5,7 @@ import { Briefing } from '../../conformance/briefing.ts';
 import { parseCase } from '../../conformance/case.ts';
 import { openMachine } from '../../conformance/machine.ts';
 import { podsOf } from '../../conformance/pods.ts';
-import { startProduct } from '../../conformance/product.ts';
+import { type Product, startProduct } from '../../conformance/product.ts';
 import { runInContainer } from '../../conformance/session.ts';
 import { openStage } from '../../conformance/stage.ts';
 
@@ -15,8 +15,9 @@ export interface Report {
   load: string;
   /** By way: tries and breaches. */
   ways: Record<string, { tries: number; breaches: number }>;
-  /** Most memory that the agent had, in bytes. */
+  /** Most memory that the agent had, in bytes: all, and its parts by /proc/PID/status. */
   agentBytes: number;
+  agentParts: Record<string, number>;
   counters: Record<string, number>;
   ledger: { emitted: number; delivered: number; queued: number; dropped: { refused: number; spool: number } };
 }
@@ -66,18 +67,24 @@ async function run(): Promise<Report> {
 
   const { pid, kernel } = await product.control<{ pid: number; kernel: string }>('GET', '/v1/status');
   let agentBytes = 0;
+  let agentParts: Record<string, number> = {};
+  using watching = new DisposableStack();
   const watch = setInterval(() => {
-    agentBytes = Math.max(agentBytes, residentBytes(pid));
+    const { VmRSS = 0, ...parts } = memory(pid, product);
+    if (VmRSS <= agentBytes) return;
+    agentBytes = VmRSS;
+    agentParts = parts;
   }, 250);
+  watching.defer(() => clearInterval(watch));
   const limitMs = (Number(seconds) + 60) * 1000;
   const command = { as: 'root' as const, tty: false, exec: ['/usr/bin/attack', seconds] } satisfies Parameters<
     typeof runInContainer
   >[2];
   const { status, output } = await runInContainer(machine, actor.container, command, limitMs);
   const load = readFileSync('/proc/loadavg', 'latin1').trim();
-  if (status !== 0) throw new Error(`the attack ended with status ${status}: ${output}`);
+  if (status !== 0) throw new Error(`the attack ended with status ${status}: ${output}\n${product.log()}`);
   for (let attempt = 0; attempt < 30 && !(await product.settle(10_000)); attempt++) await sleep(1000);
-  clearInterval(watch);
+  watching.dispose();
   const { counters, ledger } = await product.control<Pick<Report, 'counters' | 'ledger'>>('GET', '/v1/status');
   const ways = Object.fromEntries(
     [...output.matchAll(/^(\S+) (-?\d+) (\d+)$/gm)].map(([, name = '', tries, breaches]) => [
@@ -85,9 +92,15 @@ async function run(): Promise<Report> {
       { tries: Number(tries), breaches: Number(breaches) },
     ]),
   );
-  return { release: kernel, load, ways, agentBytes, counters, ledger };
+  return { release: kernel, load, ways, agentBytes, agentParts, counters, ledger };
 }
 
-function residentBytes(pid: number): number {
-  return Number(/^VmRSS:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) * 1024;
+function memory(pid: number, product: Product): Record<string, number> {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const lines = status.matchAll(/^(VmRSS|Rss\w+):\s*(\d+) kB/gm);
+    return Object.fromEntries([...lines].map(([, name = '', kib]) => [name, Number(kib) * 1024]));
+  } catch (cause) {
+    throw new Error(`the agent is gone:\n${product.log()}`, { cause });
+  }
 }
