@@ -44,6 +44,8 @@ static __always_inline bool open__begin(struct judgement *j, struct task_struct 
 
 static __always_inline __u32 open__change(const struct open_file *file)
 {
+	if (file->mode & MODE_CREATED)
+		return PICKET_ACCESS_CHANGE | JUDGE_NO_WRITE;
 	return file->mode & MODE_WRITE || file->flags & OPEN_TRUNCATES ? PICKET_ACCESS_CHANGE : 0;
 }
 

@@ -32,6 +32,7 @@ static __always_inline void syscall__opened(struct task_struct *task, struct pic
 	struct judgement j = {};
 	__u32 index, verdict;
 	struct scratch *s;
+	bool created;
 	__u64 mnt;
 	int walked;
 
@@ -46,12 +47,14 @@ static __always_inline void syscall__opened(struct task_struct *task, struct pic
 		return;
 	opened.flags |= syscall__truncates(task, regs, number);
 	mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
-	opened.owner = owner__shown(mnt, BPF_CORE_READ(file, f_inode, i_uid.val));
+	created = opened.mode & MODE_CREATED; /* a change of the directory, whose owner counts */
+	opened.owner = owner__shown(mnt, created ? BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_uid.val) :
+						    BPF_CORE_READ(file, f_inode, i_uid.val));
 	s = scratch__claim(&index);
 	judge__sources(&j, s, task, record);
 	walked = path__walk_file(s, file);
 	verdict = open__judge(&j, s, walked, &opened);
-	if (access__conclude(&j, s, verdict, task, record, PICKET_OPERATION_OPEN))
+	if (access__conclude(&j, s, verdict, task, record, created ? PICKET_OPERATION_MKNOD : PICKET_OPERATION_OPEN))
 		bpf_send_signal(SIGNAL_KILL);
 	if (s)
 		scratch__release(s);
