@@ -12,11 +12,15 @@ import { reasonWithoutContainers } from './machine.ts';
 /** What differs between the kernels: the walk along a path, overlays, sockets, system calls, terminals, first programs. */
 const kernelSensitive = '{seed,deep,long,path,link,net,dns,preset,syscall,script,late,new}-*';
 /** runc's sessions are what users have; those of our own program take a third of the time in a guest. */
-const runs: { kernel: string; only: string; sessions: string }[] = isLong
-  ? ['6.1', '6.12'].map((kernel) => ({ kernel, only: '*', sessions: 'runc' }))
+const runs: { from: string; kernel: string; only: string; sessions: string }[] = isLong
+  ? ['6.1', '6.12'].flatMap((kernel) => [
+      { from: 'cases', kernel, only: '*', sessions: 'runc' },
+      { from: 'more', kernel, only: '*', sessions: 'enter' },
+    ])
   : [
-      { kernel: '6.12', only: '*', sessions: 'enter' },
-      { kernel: '6.1', only: kernelSensitive, sessions: 'runc' },
+      { from: 'cases', kernel: '6.12', only: '*', sessions: 'enter' },
+      { from: 'cases', kernel: '6.1', only: kernelSensitive, sessions: 'runc' },
+      { from: 'more', kernel: '6.12', only: '*', sessions: 'enter' },
     ];
 /** Alerts are not throttled yet. */
 const mayBeSkipped = /^skip throttle-\S+ \(0\.0 s\): needs the agent setting /;
@@ -37,9 +41,9 @@ describe('picket policy test', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  test.for(runs)('the cases $only pass in the $kernel guest', { timeout: 7_200_000 }, async (run) => {
-    const junit = join(folder, `${run.kernel}.xml`);
-    const cases = join(import.meta.dirname, 'cases');
+  test.for(runs)('$from/$only pass in the $kernel guest', { timeout: 7_200_000 }, async ({ from, ...run }) => {
+    const junit = join(folder, `${from}-${run.kernel}.xml`);
+    const cases = join(import.meta.dirname, from);
     const options = Object.entries(run).flatMap(([name, value]) => [`--${name}`, value]);
     const { stdout, stderr, status } = await runRunner(cases, ...options, '--junit', junit);
     const lines = stdout.trimEnd().split('\n');
