@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Settings, settingsSchema } from '../../agent/policy/settings.ts';
-import { Briefing } from './briefing.ts';
+import { Briefing, PREPARATION_LIMIT_MS } from './briefing.ts';
 import { carryOut } from './change.ts';
 import type { Policy } from './schema.ts';
 import type { Announced } from './stage.ts';
@@ -18,8 +18,10 @@ class FakeAgent {
   workloads = new Map<string, Told>();
   asked: string[] = [];
   refused = new Set<string>();
+  readonly limits = new Map<string, number | undefined>();
 
-  control = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+  control = async <T>(method: string, path: string, body?: unknown, limitMs?: number): Promise<T> => {
+    this.limits.set(path, limitMs);
     this.asked.push(`${method} ${path}`);
     return this.#answer(`${method} ${path}`, body as Told) as T;
   };
@@ -87,6 +89,15 @@ describe('Briefing', () => {
     await using briefing = new Briefing(agent);
     await briefing.begin({ ...given, config: { alertThrottling: false } });
     expect(agent.now).not.toHaveProperty('alertThrottling');
+  });
+
+  test('a change has ten seconds, the policies before the first step more', async () => {
+    const agent = new FakeAgent();
+    await using briefing = new Briefing(agent);
+    await briefing.apply([policy('a')], PREPARATION_LIMIT_MS);
+    expect(agent.limits.get('/v1/policies')).toBe(60_000);
+    await briefing.apply([policy('b')]);
+    expect(agent.limits.get('/v1/policies')).toBe(10_000);
   });
 
   test('registers containers with labels and the annotations of their pod, by its short and its whole name', async () => {

@@ -9,6 +9,8 @@ type Annotations = Case['annotations'];
 
 /** The agent answers when a change is in force. */
 const CHANGE_LIMIT_MS = 10_000;
+/** Before the first step there is no such limit, and an agent's first rules on system calls have the kernel check programs. */
+export const PREPARATION_LIMIT_MS = 60_000;
 
 /** What the agent is told for one case: settings, annotations, workloads, policies. Disposing takes everything back. */
 export class Briefing implements AsyncDisposable {
@@ -50,8 +52,8 @@ export class Briefing implements AsyncDisposable {
   }
 
   /** Some of them may be refused: cases look at what is said about that. */
-  async apply(policies: readonly Policy[]): Promise<void> {
-    await this.#put('/v1/policies', { policies });
+  async apply(policies: readonly Policy[], limitMs = CHANGE_LIMIT_MS): Promise<void> {
+    await this.#put('/v1/policies', { policies }, limitMs);
   }
 
   async delete(names: readonly string[]): Promise<void> {
@@ -109,12 +111,12 @@ export class Briefing implements AsyncDisposable {
     return this.#ask<{ results: PolicyResult[]; diagnostics: Diagnostic[] }>('GET', '/v1/policies');
   }
 
-  async #put(path: string, body: unknown): Promise<void> {
-    await this.#ask('PUT', path, body);
+  async #put(path: string, body: unknown, limitMs?: number): Promise<void> {
+    await this.#ask('PUT', path, body, limitMs);
   }
 
-  #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-    return this.#product.control<T>(method, path, body, CHANGE_LIMIT_MS);
+  #ask<T>(method: string, path: string, body?: unknown, limitMs = CHANGE_LIMIT_MS): Promise<T> {
+    return this.#product.control<T>(method, path, body, limitMs);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Alert } from '../../otel/alert.ts';
-import { Briefing } from './briefing.ts';
+import { Briefing, PREPARATION_LIMIT_MS } from './briefing.ts';
 import { carryOut } from './change.ts';
 import type { Machine } from './container.ts';
 import { type Node, openNode } from './node.ts';
@@ -18,7 +18,7 @@ export async function runCase(given: Case, stage: Stage, machine: Machine, produ
   const briefing = stack.use(new Briefing(product));
   await briefing.begin(given);
   for (const actor of stage.actors) await briefing.register(actor);
-  await briefing.apply(given.policies);
+  await briefing.apply(given.policies, PREPARATION_LIMIT_MS);
 
   const observed = { ...product, diagnostics: () => briefing.diagnostics() };
   for (const [i, step] of given.steps.entries()) {
