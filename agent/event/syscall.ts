@@ -92,15 +92,9 @@ export function joinPath(base: string, name: string): string {
 
 /**
  * Path of the object of a call, resolved after it (alert flag `path-late`): links in the directories are followed inside the
- * workload's root, with `follow` one in the last place as well. Links may have changed since the call. An absolute name, and the
- * absolute links on its way, begin at `base`, the root directory of the process.
+ * workload's root, with `follow` one in the last place as well. Links may have changed since the call.
  */
 export function resolveLate(base: string, name: string, read: ReadEntry, follow = false): string {
-  if (base !== '/' && name.startsWith('/'))
-    return joinPath(
-      base,
-      resolveLate('/', name, (path) => read(`${base}${path === '/' ? '' : path}`), follow),
-    );
   const trimmed =
     absolute(base, name)
       .replace(/\/{2,}/g, '/')
