@@ -1,4 +1,4 @@
-import { type Diagnostic, diagnose } from './diagnostic.ts';
+import { type Diagnostic, diagnose, subjectOf } from './diagnostic.ts';
 import type { PolicyIdentity, Rule } from './rule.ts';
 
 /** The policies cannot be put in force on this workload; its generation in force stays. */
@@ -25,8 +25,4 @@ export function policyError(policy: PolicyIdentity, message: string): CompileErr
 /** A rule came this far that the kernel side does not know (coverage.ts should have refused its policy). */
 export function uncoveredError(rule: Rule): CompileError {
   return ruleError(rule, 'this version does not enforce the rule; the policy is not loaded');
-}
-
-function subjectOf({ kind, namespace, name }: PolicyIdentity) {
-  return { policy: name, kind, ...(namespace !== '' && { namespace }) };
 }

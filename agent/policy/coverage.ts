@@ -1,6 +1,6 @@
 import { limits } from '../abi.gen.ts';
 import type { Backend } from '../kernel/feature.ts';
-import { type Diagnostic, diagnose } from './diagnostic.ts';
+import { type Diagnostic, diagnose, subjectOf } from './diagnostic.ts';
 import { depthOf } from './path.ts';
 import type { Report } from './report.ts';
 import type { Policy, Rule } from './rule.ts';
@@ -43,9 +43,10 @@ const ofNode =
   "the tracepoint backend judges sockets and DNS questions in the cgroups of workloads alone; those of the node's own tasks are not judged";
 
 /** What the rules of a policy that is loaded do not reach with a backend: a reader would take "Block" for all that opens are not. */
-export function gapsOf({ kind, namespace, name, rules, presets }: Policy, backend: Backend): Diagnostic[] {
+export function gapsOf(policy: Policy, backend: Backend): Diagnostic[] {
   if (backend === 'lsm') return [];
-  const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
+  const { rules, presets } = policy;
+  const subject = subjectOf(policy);
   const gaps: Diagnostic[] = [];
   const add = (field: string, message: string, { position }: Pick<Rule, 'position'>): void => {
     gaps.push(diagnose(subject, 'NotCovered', field, message, position));
@@ -56,7 +57,7 @@ export function gapsOf({ kind, namespace, name, rules, presets }: Policy, backen
     if (rule) add(`spec.${category}`, message, rule);
   }
   const socket = rules.find(({ category }) => category === 'network' || category === 'dns');
-  if (kind === 'KubeArmorHostPolicy' && socket) add('spec.network', ofNode, socket);
+  if (policy.kind === 'KubeArmorHostPolicy' && socket) add('spec.network', ofNode, socket);
   for (const preset of presets)
     if (onFiles.has(preset.name)) add(preset.where, `the tracepoint backend does not carry out ${preset.name}`, preset);
   return gaps;

@@ -47,6 +47,11 @@ export interface Subject {
   namespace?: string;
 }
 
+/** A policy as the subject of a diagnostic. */
+export function subjectOf({ kind, namespace, name }: { kind: string; namespace: string; name: string }): Subject {
+  return { policy: name, kind, ...(namespace !== '' && { namespace }) };
+}
+
 /** Builds a diagnostic; the level follows from the code. */
 export function diagnose(
   subject: Subject,

@@ -11,14 +11,14 @@ import { hostRecord } from '../workload/host.ts';
 import type { Workload, WorkloadRegistry } from '../workload/registry.ts';
 import { CompileError } from './compile-error.ts';
 import { gapsOf } from './coverage.ts';
-import { type Diagnostic, diagnose, type Subject } from './diagnostic.ts';
+import { type Diagnostic, diagnose, type Subject, subjectOf } from './diagnostic.ts';
 import { HashCollision } from './encode.ts';
 import { locateIn, placesOf } from './places.ts';
 import { type Plan, Planner } from './plan.ts';
 import { posturesOf } from './posture.ts';
 import { type PolicyReading, readPolicyAgain } from './read.ts';
 import { Roots } from './roots.ts';
-import type { Policy } from './rule.ts';
+import { type Policy, policyKey } from './rule.ts';
 import { appliesTo } from './select.ts';
 import type { Settings } from './settings.ts';
 import { type Spellings, under } from './spelling.ts';
@@ -154,8 +154,8 @@ export class Enforcement {
     const plans = this.#covered();
     const results = readings.map((reading) => this.#resultOf(reading, failures.get(reading), plans));
     for (const result of results) {
-      if (result.status !== 'Invalid' && result.status !== 'Unsupported') this.#refused.delete(keyOf(result));
-      else if (result.name !== '') this.#refused.set(keyOf(result), result);
+      if (result.status !== 'Invalid' && result.status !== 'Unsupported') this.#refused.delete(policyKey(result));
+      else if (result.name !== '') this.#refused.set(policyKey(result), result);
     }
     return results;
   }
@@ -186,7 +186,7 @@ export class Enforcement {
   applyFolder(readings: readonly PolicyReading[]): PolicyResult[] {
     const results = this.apply(readings, 'folder');
     if (results.some(({ name }) => name === '')) return results;
-    const there = new Set(results.map((result) => keyOf(result)));
+    const there = new Set(results.map((result) => policyKey(result)));
     const next = new Map([...this.#policies].filter(([key, { origin }]) => origin !== 'folder' || there.has(key)));
     if (next.size < this.#policies.size) this.#change(next, this.#settings);
     return results;
@@ -207,7 +207,7 @@ export class Enforcement {
       const { policy, status, diagnostics } = readPolicyAgain(object, locateIn(places));
       if (policy === undefined) problems.push(...diagnostics);
       else
-        this.#policies.set(keyOf(policy), {
+        this.#policies.set(policyKey(policy), {
           ...{ policy, origin, object, diagnostics, generation: since },
           status: status === 'Partial' ? 'Partial' : 'Applied',
         });
@@ -313,7 +313,7 @@ export class Enforcement {
     const next = new Map(this.#policies);
     for (const { policy, status, diagnostics, object } of readings)
       if (policy !== undefined)
-        next.set(keyOf(policy), {
+        next.set(policyKey(policy), {
           origin,
           object,
           policy,
@@ -335,8 +335,7 @@ export class Enforcement {
     try {
       this.#change(policies, settings);
     } catch (cause) {
-      if (!(cause instanceof KernelError || cause instanceof CompileError || cause instanceof HashCollision))
-        throw cause;
+      if (!isLoadFailure(cause)) throw cause;
       throw new AgentError('failed', `${cause.message}; ${stays}`, { cause });
     }
   }
@@ -477,11 +476,11 @@ export class Enforcement {
   ): PolicyResult {
     const { subject, policy, status, diagnostics } = reading;
     if (policy !== undefined && failed === undefined) {
-      const held = this.#policies.get(keyOf(policy));
+      const held = this.#policies.get(policyKey(policy));
       if (held !== undefined) return this.#result(held, plans);
     }
     const identity = { kind: subject.kind ?? '', namespace: subject.namespace ?? '', name: subject.policy ?? '' };
-    const earlier = this.#policies.get(keyOf(identity));
+    const earlier = this.#policies.get(policyKey(identity));
     return {
       ...identity,
       status: status === 'Unsupported' ? 'Unsupported' : 'Invalid',
@@ -497,7 +496,7 @@ export class Enforcement {
   ): PolicyResult {
     const { kind, namespace, name } = policy;
     const workloads = plans.get(policy)?.length ?? 0;
-    const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
+    const subject = subjectOf(policy);
     using roots = new Roots(this.#registry);
     const targets = targetDiagnostics(policy, plans.get(policy) ?? [], roots);
     const idle = workloads === 0 ? [diagnose(subject, 'NoWorkload', 'spec.selector', 'covers no workload now')] : [];
@@ -520,23 +519,23 @@ export class Enforcement {
   }
 
   /** What workloads do that the backend does not see. */
-  #unseen({ kind, namespace, name, rules }: Policy, plans: readonly Plan[]): Diagnostic[] {
-    const rule = rules.find(({ category }) => category === 'file' || category === 'network' || category === 'dns');
+  #unseen(policy: Policy, plans: readonly Plan[]): Diagnostic[] {
+    const rule = policy.rules.find(
+      ({ category }) => category === 'file' || category === 'network' || category === 'dns',
+    );
     const users = plans.filter(({ workload }) => this.#registry.usesIoUring(workload)).map(({ workload }) => workload);
     if (rule === undefined || users.length === 0) return [];
     const names = users.map(({ record }) => `${record.namespace}/${record.pod}/${record.container}`);
     const message = `set up an io_uring, and this backend does not see what is done through one: ${names.slice(0, 5).join(', ')}`;
     const field = rule.category === 'file' ? 'spec.file' : 'spec.network';
-    const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
-    return [diagnose(subject, 'NotCovered', field, message, rule.position)];
+    return [diagnose(subjectOf(policy), 'NotCovered', field, message, rule.position)];
   }
 }
 
 /** System calls that a policy names and the running kernel does not have. */
 function missingCalls(policy: Policy, calls: Engine['calls']): Diagnostic[] {
-  const { kind, namespace, name, rules } = policy;
-  const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
-  return rules.flatMap(({ object, where, position }) =>
+  const subject = subjectOf(policy);
+  return policy.rules.flatMap(({ object, where, position }) =>
     (object.kind === 'syscall' ? object.names : []).flatMap((syscall) => {
       const call = findSyscall(syscall);
       if (call === undefined || !call.exists || calls.exists(call)) return [];
@@ -548,11 +547,7 @@ function missingCalls(policy: Policy, calls: Engine['calls']): Diagnostic[] {
 
 /** The very same version of a policy. */
 function isAmong(policies: ReadonlyMap<string, Held>, { policy }: Held): boolean {
-  return policies.get(keyOf(policy))?.policy === policy;
-}
-
-function keyOf({ kind, namespace, name }: Identity): string {
-  return `${kind} ${namespace} ${name}`;
+  return policies.get(policyKey(policy))?.policy === policy;
 }
 
 function matches(policy: Identity, wanted: Partial<Identity>): boolean {
@@ -582,8 +577,12 @@ function restoreSettings(configured: Settings, saved: SavedSettings | undefined)
 const stays = 'the rules in force before stay';
 
 function loadFailures(subject: Subject, error: unknown): Diagnostic[] {
+  if (!isLoadFailure(error)) throw error;
   if (error instanceof CompileError) return [...error.diagnostics];
-  if (error instanceof KernelError || error instanceof HashCollision)
-    return [diagnose(subject, 'LoadFailed', 'spec', `${error.message}; ${stays}`)];
-  throw error;
+  return [diagnose(subject, 'LoadFailed', 'spec', `${error.message}; ${stays}`)];
+}
+
+/** The rules are not to be had, or the kernel does not take them. */
+function isLoadFailure(error: unknown): error is CompileError | KernelError | HashCollision {
+  return error instanceof CompileError || error instanceof KernelError || error instanceof HashCollision;
 }

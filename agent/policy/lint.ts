@@ -5,7 +5,7 @@ import type { Diagnostic } from './diagnostic.ts';
 import { openRoot, type ReadEntry } from './links.ts';
 import type { PolicyReading } from './read.ts';
 import { renamableDirectories } from './renamable.ts';
-import type { Policy } from './rule.ts';
+import { type Policy, policyKey } from './rule.ts';
 import { resolveSpellings } from './spelling.ts';
 import { targetDiagnostics } from './target.ts';
 
@@ -52,7 +52,7 @@ export function repetitions(readings: readonly PolicyReading[]): { earlier: Poli
   return readings.flatMap((later) => {
     const { policy } = later;
     if (policy === undefined) return [];
-    const key = `${policy.kind} ${policy.namespace} ${policy.name}`;
+    const key = policyKey(policy);
     const earlier = known.get(key);
     known.set(key, later);
     return earlier === undefined ? [] : [{ earlier, later }];

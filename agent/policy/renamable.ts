@@ -1,4 +1,4 @@
-import { type Diagnostic, diagnose } from './diagnostic.ts';
+import { type Diagnostic, diagnose, subjectOf } from './diagnostic.ts';
 import type { Policy, Rule } from './rule.ts';
 
 /**
@@ -6,8 +6,8 @@ import type { Policy, Rule } from './rule.ts';
  * who renames one moves what lies below out of the rule. At most one finding for each directory.
  */
 export function renamableDirectories(policy: Policy): Diagnostic[] {
-  const { kind, namespace, name, rules } = policy;
-  const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
+  const { rules } = policy;
+  const subject = subjectOf(policy);
   // What an allow-list does not list cannot be renamed.
   if (rules.some(({ category, action }) => category === 'file' && action === 'Allow')) return [];
   const guards = rules.filter(isGuard);

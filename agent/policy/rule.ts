@@ -12,6 +12,11 @@ export interface PolicyIdentity {
   name: string;
 }
 
+/** One string for the three; `kind` may be that of an object that is no policy. */
+export function policyKey({ kind, namespace, name }: { kind: string; namespace: string; name: string }): string {
+  return `${kind} ${namespace} ${name}`;
+}
+
 export type Category = 'process' | 'file' | 'network' | 'dns' | 'capabilities' | 'syscalls';
 export type Action = 'Allow' | 'Audit' | 'Block';
 

@@ -1,4 +1,4 @@
-import { type Diagnostic, type DiagnosticCode, diagnose } from './diagnostic.ts';
+import { type Diagnostic, type DiagnosticCode, diagnose, subjectOf } from './diagnostic.ts';
 import type { WorkloadRoot } from './links.ts';
 import type { Policy, Rule } from './rule.ts';
 import { programLinks } from './shared.ts';
@@ -28,8 +28,7 @@ const links = new WeakMap<WorkloadSpellings, ReadonlyMap<string, string[]>>();
 export function targetDiagnostics<W>(policy: Policy, places: readonly Place<W>[], roots: RootsOf<W>): Diagnostic[] {
   const looked = [...new Map(places.map((place) => [place.resolved, place])).values()].slice(0, maxLooks);
   if (looked.every(({ resolved }) => resolved.missing.size === 0 && resolved.targets.size === 0)) return [];
-  const { kind, namespace, name } = policy;
-  const subject = { policy: name, kind, ...(namespace !== '' && { namespace }) };
+  const subject = subjectOf(policy);
   const found: Diagnostic[] = [];
   let left = 0;
   const tell = (code: DiagnosticCode, rule: Rule, message: string): void => {

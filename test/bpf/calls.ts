@@ -15,7 +15,7 @@ import { Engine } from '../../agent/kernel/engine.ts';
 import type { Backend } from '../../agent/kernel/feature.ts';
 import { Enforcement } from '../../agent/policy/enforcement.ts';
 import { randomHashKey } from '../../agent/policy/hash.ts';
-import { openRoot } from '../../agent/policy/links.ts';
+import { openRoot, readBelow } from '../../agent/policy/links.ts';
 import { judgeSyscall } from '../../agent/policy/lookup.ts';
 import { parsePolicyObject } from '../../agent/policy/read.ts';
 import { defaultSettings } from '../../agent/policy/settings.ts';
@@ -174,7 +174,7 @@ async function main(backend: Backend, program: string): Promise<void> {
       ({ outcome, path } = judgeSyscall(
         names,
         event.syscall,
-        latePaths(event, (use) => use(root.read)),
+        latePaths(event, (use) => use(readBelow(engine.ownRoot(), root.read))),
         undefined,
       ));
     }

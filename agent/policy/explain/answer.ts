@@ -48,7 +48,7 @@ export function answer(
   settings: Settings,
   files: WorkloadFiles,
 ): Answer {
-  const { category, object: kind, change, write, parent, link } = operations[question.operation];
+  const { category, object: kind, change, parent, link } = operations[question.operation];
   const path = (written: string, follow: boolean): string => resolve(files, written, follow);
   const object = kind === 'path' ? path(question.object, !link) : question.object;
   const uid = kind === 'path' ? ownerOf(files, object, parent) : undefined;
@@ -58,7 +58,7 @@ export function answer(
     thing: thingOf(question, object, (written) => path(written, true)),
     program: question.from && path(question.from, true),
     change,
-    write,
+    write: question.operation === 'write',
     owner: question.uid === undefined || owner === undefined || question.uid === owner,
     terminal: question.terminal,
     args: question.args,

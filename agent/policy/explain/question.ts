@@ -8,8 +8,6 @@ interface Operation {
   object: 'path' | 'name';
   /** No read. */
   change: boolean;
-  /** A change of the content, not of the name or the attributes. */
-  write: boolean;
   /** Whose owner counts: that of the folder in which the new name is made. */
   parent: boolean;
   /** About a link itself, where there is one. */
@@ -18,23 +16,23 @@ interface Operation {
 
 /** What a question may ask about, by the word that the command line takes. */
 export const operations = {
-  exec: { category: 'process', object: 'path', change: false, write: false, parent: false, link: false },
-  open: { category: 'file', object: 'path', change: false, write: false, parent: false, link: false },
-  write: { category: 'file', object: 'path', change: true, write: true, parent: false, link: false },
-  truncate: { category: 'file', object: 'path', change: true, write: false, parent: false, link: false },
-  chmod: { category: 'file', object: 'path', change: true, write: false, parent: false, link: false },
-  chown: { category: 'file', object: 'path', change: true, write: false, parent: false, link: false },
-  unlink: { category: 'file', object: 'path', change: true, write: false, parent: false, link: true },
-  rmdir: { category: 'file', object: 'path', change: true, write: false, parent: false, link: true },
-  rename: { category: 'file', object: 'path', change: true, write: false, parent: false, link: true },
-  link: { category: 'file', object: 'path', change: true, write: false, parent: false, link: true },
-  create: { category: 'file', object: 'path', change: true, write: false, parent: true, link: true },
-  mkdir: { category: 'file', object: 'path', change: true, write: false, parent: true, link: true },
-  symlink: { category: 'file', object: 'path', change: true, write: false, parent: true, link: true },
-  socket: { category: 'network', object: 'name', change: false, write: false, parent: false, link: false },
-  dns: { category: 'dns', object: 'name', change: false, write: false, parent: false, link: false },
-  capability: { category: 'capabilities', object: 'name', change: false, write: false, parent: false, link: false },
-  syscall: { category: 'syscalls', object: 'name', change: false, write: false, parent: false, link: false },
+  exec: { category: 'process', object: 'path', change: false, parent: false, link: false },
+  open: { category: 'file', object: 'path', change: false, parent: false, link: false },
+  write: { category: 'file', object: 'path', change: true, parent: false, link: false },
+  truncate: { category: 'file', object: 'path', change: true, parent: false, link: false },
+  chmod: { category: 'file', object: 'path', change: true, parent: false, link: false },
+  chown: { category: 'file', object: 'path', change: true, parent: false, link: false },
+  unlink: { category: 'file', object: 'path', change: true, parent: false, link: true },
+  rmdir: { category: 'file', object: 'path', change: true, parent: false, link: true },
+  rename: { category: 'file', object: 'path', change: true, parent: false, link: true },
+  link: { category: 'file', object: 'path', change: true, parent: false, link: true },
+  create: { category: 'file', object: 'path', change: true, parent: true, link: true },
+  mkdir: { category: 'file', object: 'path', change: true, parent: true, link: true },
+  symlink: { category: 'file', object: 'path', change: true, parent: true, link: true },
+  socket: { category: 'network', object: 'name', change: false, parent: false, link: false },
+  dns: { category: 'dns', object: 'name', change: false, parent: false, link: false },
+  capability: { category: 'capabilities', object: 'name', change: false, parent: false, link: false },
+  syscall: { category: 'syscalls', object: 'name', change: false, parent: false, link: false },
 } as const satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof operations;
